@@ -1,0 +1,19 @@
+"""Sessions that speak HTTP."""
+
+from sessionkit.http.engine import HttpEngine, Stream
+from sessionkit.http.history import HistoryEntry
+from sessionkit.http.message import Call, Headers, Origin, Request, Response
+from sessionkit.http.retry import RetryBudget, RetryPolicy
+
+__all__ = [
+    "Call",
+    "Headers",
+    "HistoryEntry",
+    "HttpEngine",
+    "Origin",
+    "Request",
+    "Response",
+    "RetryBudget",
+    "RetryPolicy",
+    "Stream",
+]
