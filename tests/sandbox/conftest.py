@@ -1,0 +1,44 @@
+import http.client
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from weather import WeatherService
+
+
+@pytest.fixture
+def sandbox_options(manual_clock):
+    return {"services": [WeatherService], "clock": manual_clock}
+
+
+@pytest.fixture
+def client(sandbox):
+    """One keep-alive connection to the sandbox."""
+    with connection(sandbox) as opened:
+        yield opened
+
+
+@contextmanager
+def connection(sandbox, timeout=5):
+    opened = http.client.HTTPConnection(urlsplit(sandbox.url).netloc, timeout=timeout)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+@pytest.fixture
+def ask(client):
+    """Send a request and read its answer whole: (status, headers, body)."""
+
+    def ask(method, path, body=None, headers=None):
+        client.request(method, path, body, headers or {})
+        with client.getresponse() as response:
+            return response.status, response.headers, response.read()
+
+    return ask
