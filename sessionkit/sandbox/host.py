@@ -9,6 +9,7 @@ with Sandbox() as box:                       # every installed service, with dem
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 from importlib.metadata import entry_points
@@ -90,27 +91,31 @@ class Sandbox:
         """Begin to serve; returns once requests are answered."""
         if self._thread is not None:
             raise ConfigurationError("this sandbox was started already", hint="make another one")
+        with contextlib.ExitStack() as undo:
+            self._thread = self._make_thread(undo)
+            self._thread.start()
+            undo.pop_all()
+        return self
+
+    def _make_thread(self, undo: contextlib.ExitStack) -> ServerThread:
+        """Everything up to serving; `undo` takes it back when a later step fails."""
+        undo.callback(setattr, self, "_thread", None)
         classes = installed_services() if self._classes is None else self._classes
         listener = listen(*self._address)
+        undo.callback(listener.close)
         name, port = listener.getsockname()[:2]
         scheme = "https" if self._tls else "http"
         self.url = f"{scheme}://[{name}]:{port}" if ":" in name else f"{scheme}://{name}:{port}"
         self.db = _connect(self._db_path)
-        try:
-            self.services = [service(self) for service in classes]
-            self._seed()
-            routes = [(service.name, route) for service in self.services for route in service.routes()]
-            app = Application(self, routes)
-            thread = ServerThread(
-                app, listener, tls=self._tls, before=self._start_services, after=self._stop_services
-            )
-            thread.start()
-        except BaseException:
-            listener.close()
-            self.db.close()
-            raise
-        self._thread = thread
-        return self
+        undo.callback(self.db.close)
+        self.services = [service(self) for service in classes]
+        self._seed()
+        app = Application(
+            self, [(service.name, route) for service in self.services for route in service.routes()]
+        )
+        return ServerThread(
+            app, listener, tls=self._tls, before=self._start_services, after=self._stop_services
+        )
 
     def stop(self) -> None:
         """Close every connection and end the server; does nothing when it is not running."""
@@ -253,7 +258,11 @@ def _connect(path: str | Path) -> sqlite3.Connection:
     # Services are made by the caller's thread and then used by the server's, never by both at once.
     try:
         db = sqlite3.connect(os.fspath(path), check_same_thread=False)
-        db.execute("PRAGMA journal_mode=WAL")
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+        except BaseException:
+            db.close()
+            raise
     except sqlite3.Error as error:
         raise ConfigurationError(f"{path} cannot be the sandbox's database: {error}") from error
     db.row_factory = sqlite3.Row

@@ -1,14 +1,11 @@
-import http.client
 import sys
-from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from weather import WeatherService
+from weather import WeatherService, connection
 
 
 @pytest.fixture
@@ -21,15 +18,6 @@ def client(sandbox):
     """One keep-alive connection to the sandbox."""
     with connection(sandbox) as opened:
         yield opened
-
-
-@contextmanager
-def connection(sandbox, timeout=5):
-    opened = http.client.HTTPConnection(urlsplit(sandbox.url).netloc, timeout=timeout)
-    try:
-        yield opened
-    finally:
-        opened.close()
 
 
 @pytest.fixture

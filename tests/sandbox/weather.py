@@ -1,4 +1,8 @@
-"""A service double of a few lines, for the tests of the host."""
+"""A service double of a few lines, and a plain client, for the tests of the host."""
+
+import http.client
+from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, StreamingResponse
@@ -80,3 +84,12 @@ class WeatherService(Service):
         await socket.accept()
         async for text in socket.iter_text():
             await socket.send_text(text.upper())
+
+
+@contextmanager
+def connection(sandbox, timeout=5):
+    opened = http.client.HTTPConnection(urlsplit(sandbox.url).netloc, timeout=timeout)
+    try:
+        yield opened
+    finally:
+        opened.close()

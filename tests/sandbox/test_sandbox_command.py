@@ -1,9 +1,9 @@
 import json
-import os
 import signal
 import subprocess
 import sys
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +19,7 @@ sandbox_main()
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_prints_one_line_serves_and_ends_on_a_signal(number):
-    script = SERVE.format(folder=os.path.dirname(__file__))
+    script = SERVE.format(folder=str(Path(__file__).parent))
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
         try:
             told = json.loads(process.stdout.readline())

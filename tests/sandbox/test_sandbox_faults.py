@@ -4,8 +4,7 @@ import socket
 import time
 
 import pytest
-from conftest import connection
-from weather import WeatherService
+from weather import WeatherService, connection
 
 from sessionkit.errors import ConfigurationError
 from sessionkit.sandbox import Sandbox
