@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sessionkit.auth import ClientCredentials, CredentialLogin, HeaderAuth, TokenAuth
     from sessionkit.connect import connect
-    from sessionkit.engine import Again, Done, Failed, Renew, SessionEngine
+    from sessionkit.engine import SessionEngine
     from sessionkit.errors import NoCurrentSession, SessionKitError
     from sessionkit.http import Call, HttpEngine, Request, Response, RetryPolicy
+    from sessionkit.outcome import Again, Done, Failed, Renew
     from sessionkit.registry import Singleton, current, sessions
     from sessionkit.secrets import Secret
     from sessionkit.threads import ThreadPoolExecutor, propagate
@@ -31,9 +32,10 @@ if TYPE_CHECKING:
 _HOMES = {
     "sessionkit.auth": ("ClientCredentials", "CredentialLogin", "HeaderAuth", "TokenAuth"),
     "sessionkit.connect": ("connect",),
-    "sessionkit.engine": ("Again", "Done", "Failed", "Renew", "SessionEngine"),
+    "sessionkit.engine": ("SessionEngine",),
     "sessionkit.errors": ("NoCurrentSession", "SessionKitError"),
     "sessionkit.http": ("Call", "HttpEngine", "Request", "Response", "RetryPolicy"),
+    "sessionkit.outcome": ("Again", "Done", "Failed", "Renew"),
     "sessionkit.registry": ("Singleton", "current", "sessions"),
     "sessionkit.secrets": ("Secret",),
     "sessionkit.threads": ("ThreadPoolExecutor", "propagate"),
@@ -41,7 +43,7 @@ _HOMES = {
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = [  # noqa: RUF022 - sorted as the test of the public surface sorts
+__all__ = [
     "Again",
     "Call",
     "ClientCredentials",

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sessionkit.http.message import Request
     from sessionkit.tokens import TokenStore
 
+
 class HeaderAuth(Auth):
     """The same headers on every request.
 
@@ -107,7 +108,9 @@ class _FetchedAuth(TokenAuth):
     def bind(self, session: HttpEngine) -> None:
         """Take the session's connection settings, address and clock."""
         if self._session is not None:
-            raise ConfigurationError("this auth object belongs to another session", hint="make one for each session")
+            raise ConfigurationError(
+                "this auth object belongs to another session", hint="make one for each session"
+            )
         self._session = session
         self.source = self.make_source(session)
 
@@ -231,7 +234,7 @@ class CredentialLogin(_FetchedAuth):
         uri: str,
         credential: Mapping[str, str | Secret],
         *,
-        token: str = "token",
+        token: str = "token",  # noqa: S107 - the name of a field
         header: str = "Authorization",
         scheme: str = "Bearer",
         lifetime: float | None = None,

@@ -10,12 +10,12 @@ import logging
 import threading
 from abc import abstractmethod
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from sessionkit import fork, reaper, registry
 from sessionkit.clock import SYSTEM_CLOCK, Clock, Deadline
 from sessionkit.errors import AuthenticationError, CallTimeout, RequestError, SessionClosed
+from sessionkit.outcome import Again, Attempt, Done, Exchange, Failed, Identity, Outcome, Renew
 from sessionkit.registry import Singleton
 
 if TYPE_CHECKING:
@@ -31,103 +31,6 @@ log = logging.getLogger(__name__)
 
 MAX_RENEWALS: Final = 2
 """How often one call may find its credential refused: once stale, once revoked while on its way."""
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One sending of a request.
-
-    Attributes:
-        number: From 1.
-        started: Seconds since the epoch, UTC.
-        elapsed: Seconds until the answer, or until it was clear that there is none.
-        status: The status that came back, or None.
-        cause: Why another attempt followed, or "" for the last one.
-        waited: Seconds waited after it.
-    """
-
-    number: int
-    started: float
-    elapsed: float
-    status: int | None
-    cause: str = ""
-    waited: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Whose session this is: what caches and tokens are kept apart by.
-
-    Attributes:
-        metakey: The kind of session.
-        principal: The user, client id or customer; never a secret.
-        base_url: Where the service is.
-    """
-
-    metakey: str
-    principal: str
-    base_url: str
-
-
-class Outcome:
-    """What an answer means: `Done`, `Again`, `Renew` or `Failed`."""
-
-    __slots__ = ()
-
-
-class Done(Outcome):
-    """The call is answered by `value`."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-
-class Again(Outcome):
-    """Ask again: `request`, or the same one, after `delay` seconds.
-
-    `error` is what the caller gets if the deadline leaves no time for it.
-    """
-
-    __slots__ = ("delay", "error", "reason", "request")
-
-    def __init__(
-        self, request: Any = None, *, delay: float = 0.0, reason: str = "", error: RequestError | None = None
-    ) -> None:
-        self.request = request
-        self.delay = delay
-        self.reason = reason
-        self.error = error
-
-
-class Renew(Outcome):
-    """The credential was refused: renew it and ask again. `error` is raised when that does not help."""
-
-    __slots__ = ("error",)
-
-    def __init__(self, error: RequestError | None = None) -> None:
-        self.error = error
-
-
-class Failed(Outcome):
-    """The call ends with `error`."""
-
-    __slots__ = ("error",)
-
-    def __init__(self, error: BaseException) -> None:
-        self.error = error
-
-
-class Exchange:
-    """A finished call: its result, the last response, and every attempt."""
-
-    __slots__ = ("attempts", "response", "result")
-
-    def __init__(self, result: Any, response: Any, attempts: Sequence[Attempt]) -> None:
-        self.result = result
-        self.response = response
-        self.attempts = attempts
 
 
 class _Family:
@@ -189,7 +92,7 @@ class SessionEngine(metaclass=Singleton):
         self.closed = False
         fork.aware(self)
 
-    # --- what a backend says ---------------------------------------------------------------------------
+    # --- what a backend says ---
 
     @abstractmethod
     def prepare(self, call: Any) -> Any:
@@ -248,7 +151,7 @@ class SessionEngine(metaclass=Singleton):
         """Whose session this is."""
         return Identity(self.__metakey__, "", "")
 
-    # --- calls -------------------------------------------------------------------------------------------
+    # --- calls ---
 
     def execute(self, call: Any, *, timeout: float | None = None) -> Any:
         """Make `call` and return its result.
@@ -323,7 +226,7 @@ class SessionEngine(metaclass=Singleton):
     def on_again(self, again: Again, call: Any) -> None:
         """Called before each wait, for progress and events."""
 
-    # --- who and where -----------------------------------------------------------------------------------
+    # --- who and where ---
 
     @classmethod
     def current(cls) -> Self:
@@ -357,7 +260,7 @@ class SessionEngine(metaclass=Singleton):
     def detached(cls, *args: Any, **kwargs: Any) -> Self:
         """A session that is nobody's current one, and never given to anyone else."""
         session: Self = registry.construct(cls, args, kwargs)
-        session._detached = True  # noqa: SLF001 - our own
+        session._detached = True
         return session
 
     _detached = False
@@ -372,9 +275,9 @@ class SessionEngine(metaclass=Singleton):
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
         twin.borrowed = False
-        twin._is_sibling = True  # noqa: SLF001 - our own
-        twin._detached = True  # noqa: SLF001
-        twin._blocks = []  # noqa: SLF001
+        twin._is_sibling = True
+        twin._detached = True
+        twin._blocks = []
         twin.reset_own_state()
         fork.aware(twin)
         registry.track(twin)
@@ -421,13 +324,14 @@ class SessionEngine(metaclass=Singleton):
         if closes:
             self.close()
 
-    # --- life and death ------------------------------------------------------------------------------------
+    # --- life and death ---
 
     def check_open(self) -> None:
         """Raise `SessionClosed` unless calls can be made."""
         if self.closed or self._family.closed:
             raise SessionClosed(
-                f"this {type(self).__name__} is closed", hint="open another one; a closed session stays closed"
+                f"this {type(self).__name__} is closed",
+                hint="open another one; a closed session stays closed",
             )
 
     def close(self) -> None:
@@ -481,7 +385,7 @@ class SessionEngine(metaclass=Singleton):
         where = f" at {identity.base_url}" if identity.base_url else ""
         return f"<{type(self).__name__}{whose}{where}{' (closed)' if self.closed else ''}>"
 
-    # --- shared by all backends ----------------------------------------------------------------------------
+    # --- shared by all backends ---
 
     @property
     def event_hub(self) -> EventHub:

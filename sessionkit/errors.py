@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sessionkit.engine import Attempt
+    from sessionkit.outcome import Attempt
 
 __all__ = [
     "AuthenticationError",

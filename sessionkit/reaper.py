@@ -67,7 +67,7 @@ class Reaper:
 def _close(session: Closable) -> None:
     try:
         session.close()
-    except Exception:  # noqa: BLE001 - nobody is left to tell but the log
+    except Exception:
         log.debug("a forgotten session did not close cleanly", exc_info=True)
 
 

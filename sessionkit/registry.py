@@ -42,7 +42,9 @@ class Entry:
 
     __slots__ = ("active", "below", "block", "made", "session", "thread")
 
-    def __init__(self, session: SessionEngine, thread: object, below: Entry | None, block: Entry | None) -> None:
+    def __init__(
+        self, session: SessionEngine, thread: object, below: Entry | None, block: Entry | None
+    ) -> None:
         self.session = session
         self.thread = thread
         self.below = below
@@ -166,6 +168,7 @@ class Singleton(ABCMeta):
         cls.get_session, cls.current = _lookups(cls, cls._slot)
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        """The session that is meant here; see the class."""
         if getattr(cls, "__metakey__", None) is None:
             raise TypeError(f"{cls.__name__} needs a __metakey__ that names its kind of session")
         slot = cls._slot
@@ -216,30 +219,32 @@ def _lookups(cls: Any, slot: Slot) -> tuple[Callable[[], Any], Callable[[], Any]
             NoCurrentSession: when there is none here; the message shows how to open one.
         """
         entry = context()
-        session = view.session if entry is None else entry.active and entry.thread is view.marker and entry.session
+        session = (
+            view.session if entry is None else entry.active and entry.thread is view.marker and entry.session
+        )
         if type(session) is cls and not session.closed:
             return session
         session = search()
         if session is None:
-            raise NoCurrentSession(*_how_to_open(cls))
+            raise NoCurrentSession(_how_to_open(cls))
         return session
 
     return staticmethod(get_session), staticmethod(current)
 
 
-def _how_to_open(cls: Any) -> tuple[str]:
+def _how_to_open(cls: Any) -> str:
     needed = [
         f"{name}=..."
         for name, parameter in inspect.signature(cls.__init__).parameters.items()
         if name != "self" and parameter.default is parameter.empty and parameter.kind not in (2, 4)
     ]
     call = f"{cls.__name__}({', '.join(needed)})"
-    return (
-        f"no {cls.__name__} is current in this thread or task\n"
-        f"  -> open one: `{call}`, or for a block: `with {call} as session:`\n"
-        "  -> in a worker thread: use sessionkit.ThreadPoolExecutor or sessionkit.propagate, "
-        "which give each worker a session of its own",
+    lines = (
+        f"no {cls.__name__} is current in this thread or task",
+        f"  -> open one: `{call}`, or for a block: `with {call} as session:`",
+        "  -> in a worker thread, sessionkit.ThreadPoolExecutor and sessionkit.propagate give one of its own",
     )
+    return "\n".join(lines)
 
 
 def current(backend: type[S]) -> S:
@@ -253,7 +258,7 @@ def current(backend: type[S]) -> S:
     return backend.current()
 
 
-# --- the same arguments? --------------------------------------------------------------------------------
+# --- the same arguments? ---
 
 
 def fingerprint(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -286,7 +291,7 @@ def _digest(value: Any) -> Any:
     return value
 
 
-# --- every live session of this process -----------------------------------------------------------------
+# --- every live session of this process ---
 
 _live: dict[int, weakref.ref[SessionEngine]] = {}
 

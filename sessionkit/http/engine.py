@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections import deque
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -11,18 +10,30 @@ from urllib.parse import urljoin
 
 from sessionkit import fork, secrets
 from sessionkit.clock import Deadline
-from sessionkit.engine import Again, Done, Exchange, Failed, Identity, Outcome, Renew, SessionEngine
+from sessionkit.engine import SessionEngine
 from sessionkit.errors import (
     CallTimeout,
     ConfigurationError,
     RequestError,
 )
 from sessionkit.http import history as history_
-from sessionkit.http.message import Call, Headers, Origin, Request, Response, harmless, redacted_url, with_query
+from sessionkit.http.limits import ConcurrencyLimit
+from sessionkit.http.message import (
+    Call,
+    Headers,
+    Origin,
+    Request,
+    Response,
+    harmless,
+    redacted_url,
+    with_query,
+)
 from sessionkit.http.retry import RetryBudget, RetryPolicy
 from sessionkit.http.signing import Auth
 from sessionkit.http.status import error_of, unexpected
-from sessionkit.http.transport import Transport, split, translate
+from sessionkit.http.stream import Stream
+from sessionkit.http.transport import Transport, split
+from sessionkit.outcome import Again, Done, Exchange, Failed, Identity, Outcome, Renew
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,8 +41,8 @@ if TYPE_CHECKING:
 
     import requests
 
-    from sessionkit.engine import Attempt
     from sessionkit.http.history import HistoryEntry
+    from sessionkit.outcome import Attempt
 
 BODILESS: Final = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -103,7 +114,12 @@ class HttpEngine(SessionEngine):
         self.principal = principal
         self.verify, self.cert, self.proxies = verify, cert, proxies
         self._headers = Headers(
-            {"User-Agent": self.user_agent, "Accept": self.accept, "Accept-Encoding": "gzip, deflate", **(headers or {})}
+            {
+                "User-Agent": self.user_agent,
+                "Accept": self.accept,
+                "Accept-Encoding": "gzip, deflate",
+                **(headers or {}),
+            }
         )
         self._history_size = 1000 if history is True else int(history)
         self._limit = None if max_concurrency is None else ConcurrencyLimit(max_concurrency)
@@ -121,7 +137,7 @@ class HttpEngine(SessionEngine):
         if isinstance(auth, Auth):
             auth.bind(self)
 
-    # --- what users call -----------------------------------------------------------------------------------
+    # --- what users call ---
 
     def request(
         self,
@@ -137,7 +153,7 @@ class HttpEngine(SessionEngine):
         Args:
             method: "GET", "POST", ...
             uri: Below the base URL, or a whole URL; the credential goes to the base URL's origin only.
-            args: Query parameters of GET, HEAD and DELETE; the JSON body of others; bytes are sent as they are.
+            args: Query parameters of GET, HEAD and DELETE; the JSON body of others; bytes go as they are.
             headers: Headers of this call only.
             timeout: Seconds for this call instead of the session's `timeout`.
 
@@ -226,7 +242,7 @@ class HttpEngine(SessionEngine):
             return uri
         return f"{self.base_url}{uri}" if uri.startswith("/") else f"{self.base_url}/{uri}"
 
-    # --- the three steps -------------------------------------------------------------------------------------
+    # --- the three steps ---
 
     def prepare(self, call: Call) -> Request:
         """Join the URI to the base URL and encode the arguments.
@@ -332,7 +348,7 @@ class HttpEngine(SessionEngine):
         """Say on the hub that the call is being repeated, and why."""
         self._announce("sessionkit.request.retried", call=str(call), reason=again.reason, delay=again.delay)
 
-    # --- the loop, with history --------------------------------------------------------------------------
+    # --- the loop, with history ---
 
     def perform(self, call: Call, *, timeout: float | None = None) -> Exchange:
         """See `SessionEngine.perform`."""
@@ -354,7 +370,7 @@ class HttpEngine(SessionEngine):
             elapsed = self.clock.monotonic() - begun
             self._history.append(history_.entry(call, attempts, status, elapsed, self.clock.time()))
 
-    # --- connections -----------------------------------------------------------------------------------------
+    # --- connections ---
 
     def _follow(self, request: Request, deadline: Deadline) -> Response:
         for _ in range(self.max_redirects + 1):
@@ -418,83 +434,6 @@ class HttpEngine(SessionEngine):
             self.closed = True
 
 
-class ConcurrencyLimit:
-    """So many requests at once, whoever sends them."""
-
-    def __init__(self, size: int) -> None:
-        if size < 1:
-            raise ConfigurationError(f"max_concurrency is {size}", hint="use a number from 1, or None for no limit")
-        self._size = size
-        fork.aware(self).after_fork_in_child()
-
-    def after_fork_in_child(self) -> None:
-        """A child has none of its parent's requests under way."""
-        self._places = threading.BoundedSemaphore(self._size)
-
-    @contextmanager
-    def slot(self, deadline: Deadline) -> Iterator[None]:
-        """Hold a place for the length of a block.
-
-        Raises:
-            CallTimeout: when none becomes free by `deadline`.
-        """
-        left = min(deadline.remaining(), threading.TIMEOUT_MAX)
-        if not self._places.acquire(timeout=max(0.0, left)):
-            raise CallTimeout(
-                f"no place among {self._size} concurrent requests became free within {deadline.seconds:g} s",
-                hint="raise max_concurrency= or timeout=",
-                sent=False,
-            )
-        try:
-            yield
-        finally:
-            self._places.release()
-
-
-class Stream:
-    """A successful answer being read: iterate over its bytes.
-
-    Attributes:
-        status: HTTP status (200 or 206).
-        headers: See `Headers`.
-        url: What answered, after redirects.
-        read: Bytes read so far, as they came over the wire.
-    """
-
-    def __init__(self, response: Response, chunk_size: int = 1 << 18) -> None:
-        self.status = response.status
-        self.headers = response.headers
-        self.url = response.url
-        self._response = response
-        self._chunk_size = chunk_size
-        self._whole = False
-
-    def __iter__(self) -> Iterator[bytes]:
-        """The body in pieces, each as it comes.
-
-        Raises:
-            ConnectionFailed: the connection ended before the body did.
-            CallTimeout: nothing more came in time.
-        """
-        response = self._response
-        if response.raw is None:
-            yield response.body
-            return
-        try:
-            yield from response.raw.stream(self._chunk_size)
-        except Exception as error:  # noqa: BLE001 - whatever the libraries raise becomes one of ours
-            raise translate(error, response.request, Deadline.after(0)) from error
-        self._whole = True
-
-    def close(self) -> None:
-        """Give the connection back if the body was read to its end, else drop it."""
-        raw = self._response.raw
-        if raw is not None:
-            if not self._whole:
-                raw.close()
-            raw.release_conn()
-
-
 def encode(args: Any) -> bytes:
     """`args` as JSON.
 
@@ -512,7 +451,8 @@ def _base_url(url: str) -> str:
         Origin.of(url)
     except ValueError:
         raise ConfigurationError(
-            f"base_url is no http(s) URL: {redacted_url(url)!r}", hint="for example https://api.example.com/v1"
+            f"base_url is no http(s) URL: {redacted_url(url)!r}",
+            hint="for example https://api.example.com/v1",
         ) from None
     return url.rstrip("/")
 

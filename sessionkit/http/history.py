@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sessionkit import secrets
 
 if TYPE_CHECKING:
-    from sessionkit.engine import Attempt
+    from sessionkit.outcome import Attempt
 
 _HIDDEN: Final = "***"
 _WORDS: Final = ("password", "secret", "token", "apikey", "api_key", "credential")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from sessionkit.engine import Attempt
+    from sessionkit.outcome import Attempt
 
 
 class Headers(MutableMapping[str, str]):
@@ -69,7 +70,16 @@ class Headers(MutableMapping[str, str]):
 
 
 _HARMLESS = frozenset(
-    {"user-agent", "accept", "accept-encoding", "accept-language", "range", "if-range", "if-none-match", "if-modified-since"}
+    {
+        "user-agent",
+        "accept",
+        "accept-encoding",
+        "accept-language",
+        "range",
+        "if-range",
+        "if-none-match",
+        "if-modified-since",
+    }
 )
 
 
@@ -144,7 +154,7 @@ class Request:
         self,
         method: str,
         url: str,
-        headers: Mapping[str, str] | Headers = {},
+        headers: Mapping[str, str] | Headers = MappingProxyType({}),
         body: bytes | None = None,
         *,
         stream: bool = False,

@@ -46,7 +46,9 @@ class _PlainSession(requests.Session):
         self.trust_env = False  # proxies and authorities are looked up below, ~/.netrc never
         self.auth = self._sign
         size = session.max_concurrency or 64
-        adapter = _Adapter(session, pool_connections=8, pool_maxsize=size, pool_block=session.max_concurrency is not None)
+        adapter = _Adapter(
+            session, pool_connections=8, pool_maxsize=size, pool_block=session.max_concurrency is not None
+        )
         self.mount("https://", adapter)
         self.mount("http://", adapter)
 
@@ -81,7 +83,9 @@ class _PlainSession(requests.Session):
 def send_prepared(session: requests.Session, request: Request, deadline: Deadline) -> Response:
     """Send a request whose auth object wants `requests`' hooks (digest, Kerberos, ...) through `requests`."""
     prepared = requests.PreparedRequest()
-    prepared.prepare(method=request.method, url=request.url, headers=request.headers.to_dict(), data=request.body)
+    prepared.prepare(
+        method=request.method, url=request.url, headers=request.headers.to_dict(), data=request.body
+    )
     prepared._body_position = None  # type: ignore[attr-defined]  # noqa: SLF001 - what hooks rewind to
     for event, hooks in request.hooks.items():
         for hook in hooks:

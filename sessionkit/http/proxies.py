@@ -12,16 +12,14 @@ from urllib.request import getproxies_environment, proxy_bypass_environment
 from sessionkit import secrets
 from sessionkit.errors import ConfigurationError
 
-Proxies = "Mapping[str, str] | str | bool | None"
-
 _NAMES: Final = tuple(
-    name
-    for base in ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
-    for name in (base, base.upper())
+    name for base in ("http_proxy", "https_proxy", "all_proxy", "no_proxy") for name in (base, base.upper())
 )
 
 
-def proxy_for(scheme: str, host: str, port: int, proxies: Mapping[str, str] | str | bool | None) -> str | None:
+def proxy_for(
+    scheme: str, host: str, port: int, proxies: Mapping[str, str] | str | bool | None
+) -> str | None:
     """The proxy's URL for an origin, or None for a direct connection.
 
     Args:
@@ -62,7 +60,8 @@ def split_credentials(url: str) -> tuple[str, str | None]:
         port = -1
     if parts.scheme not in {"http", "https"} or not parts.hostname or port == -1:
         raise ConfigurationError(
-            f"not a proxy URL: {secrets.redact_url(url)}", hint="a proxy is given as http://user:password@host:port"
+            f"not a proxy URL: {secrets.redact_url(url)}",
+            hint="a proxy is given as http://user:password@host:port",
         )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     where = f"{parts.scheme}://{host}:{port or 80}"

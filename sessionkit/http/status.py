@@ -17,9 +17,17 @@ SHOWN: Final = 500
 
 MEANINGS: Final[dict[int, tuple[type[errors.ResponseError], str, str]]] = {
     400: (errors.InvalidRequest, "the service refused the request", "check the arguments"),
-    401: (errors.AuthenticationError, "the credential was refused", "check user, key or password; sign in again"),
+    401: (
+        errors.AuthenticationError,
+        "the credential was refused",
+        "check user, key or password; sign in again",
+    ),
     403: (errors.PermissionDenied, "not allowed", "ask the service's administrator for the permission"),
-    404: (errors.NotFound, "there is no such thing", "check the path, and that the base URL is the right one"),
+    404: (
+        errors.NotFound,
+        "there is no such thing",
+        "check the path, and that the base URL is the right one",
+    ),
     405: (errors.InvalidRequest, "the service does not offer this method here", "check method and path"),
     407: (errors.AuthenticationError, "the proxy wants a user and password", "give them in the proxy's URL"),
     409: (errors.Conflict, "it exists already or is being changed", "read it again, then decide"),
@@ -28,7 +36,11 @@ MEANINGS: Final[dict[int, tuple[type[errors.ResponseError], str, str]]] = {
     422: (errors.InvalidRequest, "the service refused the values", "check the arguments"),
     429: (errors.RateLimited, "asked too often", "slow down, or set a limit with max_concurrency="),
 }
-_SERVER: Final = (errors.ServerError, "the service failed", "try again later; if it stays, tell the service's operator")
+_SERVER: Final = (
+    errors.ServerError,
+    "the service failed",
+    "try again later; if it stays, tell the service's operator",
+)
 _OTHER: Final = (errors.ResponseError, "an answer that is no success", "")
 _TITLE = re.compile(r"<title[^>]*>(.{1,200}?)</title>", re.IGNORECASE | re.DOTALL)
 
@@ -83,5 +95,7 @@ def words(response: Response) -> str:
         if isinstance(value, dict) and value.get(key):
             value = value[key]
     if isinstance(value, list):
-        value = "; ".join(str(item.get("message", item) if isinstance(item, dict) else item) for item in value[:5])
+        value = "; ".join(
+            str(item.get("message", item) if isinstance(item, dict) else item) for item in value[:5]
+        )
     return secrets.redact(value[:300]) if isinstance(value, str) else ""

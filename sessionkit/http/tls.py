@@ -16,9 +16,6 @@ from sessionkit.errors import ConfigurationError
 if TYPE_CHECKING:
     from pathlib import Path
 
-Verify = "bool | str | Path"
-Certificate = "str | Path | tuple[str | Path, str | Path] | None"
-
 _contexts: dict[tuple[object, ...], ssl.SSLContext] = {}
 _lock = threading.Lock()
 

@@ -127,14 +127,14 @@ class Transport:
                 timeout=Timeout(connect=min(left, self._connect_timeout), read=wait),
                 preload_content=False,
             )
-        except Exception as error:  # noqa: BLE001 - whatever the libraries raise becomes one of ours
+        except Exception as error:
             raise translate(error, request, deadline) from error
         if request.stream and raw.status < 300:
             raw.reader.unbound(idle)
             return _response(raw, b"", request, raw)
         try:
             body = self._read(raw, request)
-        except Exception as error:  # noqa: BLE001 - see above
+        except Exception as error:
             _discard(raw)
             raise translate(error, request, deadline) from error
         return _response(raw, body, request, None)
@@ -180,7 +180,13 @@ class Transport:
 
 def _response(raw: Any, body: bytes, request: Request, stream: Any) -> Response:
     return Response(
-        raw.status, Headers(raw.headers.items()), body, request.url, request, reason=raw.reason or "", raw=stream
+        raw.status,
+        Headers(raw.headers.items()),
+        body,
+        request.url,
+        request,
+        reason=raw.reason or "",
+        raw=stream,
     )
 
 
@@ -217,10 +223,22 @@ _UNSENT: Final = (u3.NewConnectionError, u3.ConnectTimeoutError, u3.ProxyError, 
 _TIMEOUTS: Final = (u3.TimeoutError, TimeoutError)
 _REFUSALS: Final = (
     (u3.NameResolutionError, "the host name is not known", "check the host, and the network or VPN"),
-    (u3.ConnectTimeoutError, "no connection in time", "check host, port and firewall; connect_timeout= is the limit"),
+    (
+        u3.ConnectTimeoutError,
+        "no connection in time",
+        "check host, port and firewall; connect_timeout= is the limit",
+    ),
     (u3.NewConnectionError, "the connection was refused", "check host and port, and that the service runs"),
-    (u3.ProxyError, "the proxy did not let the request through", "check proxies= or $HTTPS_PROXY and its credentials"),
-    (u3.SSLError, "TLS failed", "check the host name; verify= takes the authority's certificate, cert= your own"),
+    (
+        u3.ProxyError,
+        "the proxy did not let the request through",
+        "check proxies= or $HTTPS_PROXY and its credentials",
+    ),
+    (
+        u3.SSLError,
+        "TLS failed",
+        "check the host name; verify= takes the authority's certificate, cert= your own",
+    ),
     (u3.DecodeError, "the body could not be decompressed", "a proxy or the service damaged the answer"),
     (http.client.InvalidURL, "the URL cannot be sent", "encode spaces and control characters"),
     (u3.LocationParseError, "the URL cannot be sent", "check the host name and the path"),
