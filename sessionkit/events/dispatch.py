@@ -119,10 +119,11 @@ class Entry:
         active: False once it was removed, also for a dispatch that is under way.
     """
 
-    __slots__ = ("active", "metadata", "order", "repeated", "subscriber", "test")
+    __slots__ = ("active", "callback", "metadata", "order", "repeated", "subscriber", "test")
 
     def __init__(self, subscriber: Subscriber, serial: int) -> None:
         self.subscriber = subscriber
+        self.callback = subscriber.callback
         self.metadata = subscriber.metadata
         self.order = (subscriber.priority, serial)
         self.test: Predicate | None = subscriber.subscription.predicate
@@ -284,17 +285,23 @@ class Index:
             topic = rest.pop(_TOPIC, None)
             yield self._anywhere if topic is None else self._topics.setdefault(topic, _Shapes()), rest
 
+    def listens(self, topic: str) -> bool:
+        """Whether an event of this topic could match anything."""
+        return topic in self._topics or bool(self._anywhere)
+
     def matching(self, event: Mapping[str, Any]) -> Sequence[Entry]:
         """The entries whose subscription and whose subscriber's metadata match `event`, in calling order."""
-        found = self._anywhere.candidates(event)
+        found = self._anywhere.candidates(event) if self._anywhere else ()
         topic = event.get("topic")
         shapes = self._topics.get(topic) if isinstance(topic, str) else None
         if shapes is not None:
             more = shapes.candidates(event)
             found = _merged(found, more) if found and more else found or more
+        if not found:
+            return found
         matching = [entry for entry in found if entry.test is None or entry.test(event)]
         target = event.get("target")
-        return _targeted(matching, target) if target and matching else matching
+        return _targeted(matching, target) if target else matching
 
 
 def _targeted(entries: list[Entry], target: str) -> list[Entry]:

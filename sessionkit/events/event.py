@@ -19,8 +19,8 @@ _REPLY = "in_reply_to_event"
 
 def new_id() -> str:
     """A new identifier: the 32 hexadecimal digits of a random (version 4) UUID."""
-    # Identifiers must be unique, not secret, and `random` is reseeded after a fork; uuid4 costs five times as much.
-    bits = random.getrandbits(128)  # noqa: S311 - not a secret
+    # Unique is enough, it is no secret; `random` is reseeded after a fork, and uuid4 costs five times more.
+    bits = random.getrandbits(128)
     bits = bits & ~(0xF << 76) & ~(0x3 << 62) | (0x4 << 76) | (0x2 << 62)
     return f"{bits:032x}"
 
@@ -40,7 +40,7 @@ class Event(MutableMapping[str, Any]):
         in_reply_to_event: Identifier of the event that this one answers.
     """
 
-    __slots__ = ("_fields", "_published", "_stopped")
+    __slots__ = ("_fields", "_published", "stopped")
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Event(MutableMapping[str, Any]):
         target: str = "",
         in_reply_to_event: str | None = None,
     ) -> None:
-        self._fields: dict[str, Any] = {
+        fields = {
             "id": id or new_id(),
             "data": {} if data is None else data,
             "topic": topic,
@@ -61,16 +61,17 @@ class Event(MutableMapping[str, Any]):
             "target": target,
             _REPLY: in_reply_to_event,
         }
-        self._stopped = False
+        self._fields = fields
         self._published = False
+        self.stopped = False
 
     def stop(self) -> None:
         """Keep this event from the handlers of this hub that have not been called yet."""
-        self._stopped = True
+        self.stopped = True
 
     def is_stopped(self) -> bool:
         """Whether a handler has called `stop()`."""
-        return self._stopped
+        return self.stopped
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -119,9 +120,8 @@ class Event(MutableMapping[str, Any]):
 
     @classmethod
     def _adopt(cls, fields: dict[str, Any]) -> Event:
-        event = cls.__new__(cls)
+        event = cls("")
         event._fields = fields
-        event._stopped = False
         event._published = True
         return event
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from dataclasses import dataclass
-from typing import NamedTuple, NoReturn, Union
+from typing import NamedTuple, NoReturn
 
 from sessionkit.events.errors import ExpressionError
 
@@ -100,7 +100,7 @@ class Or:
         return f"Or({', '.join(map(repr, self.nodes))})"
 
 
-Expression = Union[Condition, Not, And, Or]
+Expression = Condition | Not | And | Or
 
 
 def _quoted(value: str) -> str:
@@ -177,7 +177,7 @@ class _Negation:
         self.depth = _depth(node) + 1
 
 
-_Draft = Union[Condition, _Negation, _Group]
+_Draft = Condition | _Negation | _Group
 
 
 def _depth(draft: _Draft) -> int:

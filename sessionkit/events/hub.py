@@ -167,6 +167,11 @@ class EventHub:
                 self._initialised = False
                 self._reception.is_down("disconnected")
 
+    def close(self) -> None:
+        """Disconnect if there is a connection, or an attempt to make it again; else do nothing."""
+        if self._transport.active:
+            self.disconnect()
+
     def reconnect(self, attempts: int = 10, delay: float = 5) -> None:
         """Connect again, dropping the connection that is there; all subscribers are announced again.
 
@@ -206,8 +211,7 @@ class EventHub:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._transport.active:
-            self.disconnect()
+        self.close()
 
     # Subscribers
 
@@ -221,7 +225,7 @@ class EventHub:
         """Have `callback(event)` called for the events that `subscription` describes.
 
         Args:
-            subscription: For example "topic=shot.* and data.project=hero"; see `sessionkit.events.expression`.
+            subscription: Such as "topic=shot.* and data.project=hero"; see `sessionkit.events.expression`.
             callback: What it returns, unless None, is sent to the publisher as a reply.
             subscriber: Metadata that targets are matched against; its `id` is made up if it has none.
             priority: Lower numbers are called sooner; equal ones in the order of subscription.
@@ -296,11 +300,11 @@ class EventHub:
             EventHubConnectionError: when never connected, or the connection was given up.
             EventQueueFull: when too many events wait already.
         """
-        if on_error not in {"raise", "ignore"} and not callable(on_error):
-            raise ConfigurationError('on_error is "raise", "ignore" or a function')
         self._complete(event)
         if synchronous:
             return self._reception.dispatch(event, replying=False)
+        if on_error not in {"raise", "ignore"} and not callable(on_error):
+            raise ConfigurationError('on_error is "raise", "ignore" or a function')
         try:
             self._accept(event, on_reply, on_error if callable(on_error) else None)
         except EventHubError as error:
@@ -336,15 +340,14 @@ class EventHub:
 
         Write `if hub.enabled: hub.emit(...)`, so that it costs next to nothing when nobody listens.
         """
-        if self.enabled:
+        if self.enabled and self._reception.listens(topic):
             event = Event(topic, data=data)
             self._complete(event)
             self._reception.dispatch(event, replying=False)
 
     def _complete(self, event: Event) -> None:
-        source = event["source"]
-        if not source:
-            event["source"] = {"id": self.id, "user": {"username": self._api_user}, "host": _host()}
+        source = event.fields["source"]
+        if "id" in source and "user" in source and "host" in source:
             return
         source.setdefault("id", self.id)
         source.setdefault("user", {"username": self._api_user})

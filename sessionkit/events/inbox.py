@@ -10,8 +10,8 @@ from collections.abc import Callable
 Task = Callable[[], None]
 
 
-class InboxClosed(Exception):  # noqa: N818 - never reaches a user: it tells a waiter to go home
-    """Nothing is left and nothing will come."""
+class InboxClosed(Exception):
+    """Nothing is left and nothing will come: a waiter may go home. Never reaches a user."""
 
 
 class Inbox:

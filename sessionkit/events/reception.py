@@ -95,7 +95,7 @@ class Reception:
             if not entry.active:
                 continue
             try:
-                result = entry.subscriber.callback(event)
+                result = entry.callback(event)
                 results.append(result)
                 if replying and result is not None:
                     self._reply(event, result, entry.metadata)
@@ -103,9 +103,13 @@ class Reception:
                 _logger.exception(
                     "subscriber %s failed on an event of topic %s", entry.subscriber, event["topic"]
                 )
-            if event.is_stopped():
+            if event.stopped:
                 break
         return results
+
+    def listens(self, topic: str) -> bool:
+        """Whether an event of this topic could reach anybody."""
+        return self._index.listens(topic)
 
     def announced(self) -> Sequence[Subscriber]:
         """The subscribers, in the order they came."""

@@ -30,8 +30,9 @@ class Subscriber:
         metadata: Mapping[str, Any] | None = None,
         priority: int = 100,
     ) -> None:
-        known = isinstance(subscription, Subscription)
-        self.subscription = subscription if known else Subscription(subscription)
+        if isinstance(subscription, str):
+            subscription = Subscription(subscription)
+        self.subscription = subscription
         self.callback = callback
         self.metadata: dict[str, Any] = dict(metadata or {})
         self.metadata.setdefault("id", new_id())

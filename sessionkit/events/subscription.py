@@ -18,7 +18,7 @@ _LONGEST_KEPT = 1_000
 class Subscription:
     """Which events somebody wants, in the language of `sessionkit.events.expression`.
 
-    >>> Subscription("topic=shot.* and data.project=hero").includes(Event("shot.new", data={"project": "hero"}))
+    >>> Subscription("topic=shot.* and data.user=ann").includes(Event("shot.new", data={"user": "ann"}))
     True
 
     Raises:
