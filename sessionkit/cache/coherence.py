@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from sessionkit.errors import CacheError
+from sessionkit.events.errors import SubscriberNotFound
+from sessionkit.events.topics import CONNECTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -22,7 +25,7 @@ class HubLike(Protocol):
     """What announces changes: `sessionkit.events.EventHub`, or anything with these."""
 
     def subscribe(self, subscription: str, callback: Callable[[Any], Any]) -> str:
-        """Call `callback` with each event that `subscription` describes; return the subscriber's identifier."""
+        """Call `callback` with each event that `subscription` describes; return who to unsubscribe."""
 
     def unsubscribe(self, subscriber_identifier: str) -> Any:
         """End that."""
@@ -47,8 +50,8 @@ class Coherence:
         mapping: Tells which copies an event concerns: keys (text or bytes), and compiled regular
             expressions for any number of them.
         subscription: Which events to listen to.
-        gap: Which events mean that others may have been missed, such as a connection made anew. All
-            copies go then.
+        gap: Which events mean that others may have been missed: all copies go then. By default, that the
+            hub's connection was made, anew or for the first time. None: there are no such events.
 
     >>> def changed(event):
     ...     return [f"Task:{entity['id']}" for entity in event["data"]["entities"]]
@@ -66,7 +69,7 @@ class Coherence:
         mapping: Callable[[Any], Iterable[Changed]],
         *,
         subscription: str = "topic=*",
-        gap: str | None = None,
+        gap: str | None = f"topic={CONNECTED}",
     ) -> None:
         self._hub = hub
         self._cache = cache
@@ -78,7 +81,8 @@ class Coherence:
     def close(self) -> None:
         """Listen no longer. Closing twice is harmless."""
         while self._subscribers:
-            self._hub.unsubscribe(self._subscribers.pop())
+            with contextlib.suppress(SubscriberNotFound):  # disconnecting the hub may have ended it already
+                self._hub.unsubscribe(self._subscribers.pop())
 
     def __enter__(self) -> Self:
         return self
@@ -91,7 +95,7 @@ class Coherence:
     def _on_change(self, event: Any) -> None:
         try:
             changed = list(self._mapping(event))
-        except Exception:
+        except Exception:  # noqa: BLE001 -- the mapping is a backend's, the event came from the network
             _log.exception("What an event changed could not be told: all cached copies are dropped.")
             self._on_gap(event)
             return

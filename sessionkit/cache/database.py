@@ -46,7 +46,7 @@ CREATE TABLE entries (
 _SIGNS_OF_DAMAGE = ("no such table", "no such column", "table entries has", "Could not decode to UTF-8")
 
 
-class Damaged(Exception):  # noqa: N818 -- a signal to heal, which never leaves this package
+class Damaged(Exception):
     """The file is no sound database of ours."""
 
 

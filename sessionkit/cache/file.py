@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 import sys
 import zlib
 from typing import TYPE_CHECKING, Any
 
-from sessionkit.cache.base import Cache, matcher
+from sessionkit.cache.base import Cache, check_bounds, matcher
 from sessionkit.cache.database import Database, transaction
 from sessionkit.clock import SYSTEM_CLOCK, Clock
-from sessionkit.errors import CacheError, ConfigurationError
+from sessionkit.errors import CacheError
 
 if TYPE_CHECKING:
     import os
     import re
+    import sqlite3
 
     from sessionkit.cache.base import Key
 
@@ -24,6 +24,11 @@ _log = logging.getLogger(__name__)
 _SELECT = "SELECT value, written, checksum FROM entries WHERE key = ?"
 _INSERT = "INSERT OR REPLACE INTO entries (key, value, written, checksum) VALUES (?, ?, ?, ?)"
 _DELETE = "DELETE FROM entries WHERE key = ?"
+_DELETE_AGED = "DELETE FROM entries WHERE written NOT BETWEEN ? AND ?"
+_DELETE_BEYOND = """
+DELETE FROM entries WHERE rowid <= (SELECT rowid FROM entries ORDER BY rowid DESC LIMIT 1 OFFSET ?)
+"""
+_KEYS = "SELECT key, written FROM entries ORDER BY rowid"
 
 
 class FileCache(Cache):
@@ -56,11 +61,7 @@ class FileCache(Cache):
         timeout: float = 5.0,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        for name, bound in {"max_entries": max_entries, "ttl": ttl}.items():
-            if bound is not None and bound <= 0:
-                raise ConfigurationError(
-                    f"{name} must be more than 0, not {bound}", hint="None means no bound"
-                )
+        check_bounds(max_entries=max_entries, ttl=ttl)
         self._database = Database(path, timeout)
         self._ttl = ttl
         self._max_entries = sys.maxsize if max_entries is None else max_entries
@@ -74,17 +75,15 @@ class FileCache(Cache):
         """The value kept for `key`; KeyError when there is none, or when it is older than `ttl`."""
         return self._checked(key, self._database.read(lambda connection: _select(connection, key)))
 
-    def set(self, key: Key, value: str | bytes) -> None:
+    def set(self, key: Key, value: Any) -> None:
         """Keep `value`, text or bytes, for `key`.
 
         Raises:
-            TypeError: when `key` or `value` is neither.
+            TypeError: when `value` is neither.
         """
-        if not isinstance(key, (str, bytes)) or not isinstance(value, (str, bytes)):
-            raise TypeError(
-                f"a FileCache keeps text or bytes, not {type(value).__name__} for {type(key).__name__}:"
-                " put a SerialisedCache around it"
-            )
+        if not isinstance(value, (str, bytes)):
+            kind = type(value).__name__
+            raise TypeError(f"a FileCache keeps text or bytes, not {kind}: put a SerialisedCache around it")
         try:
             row = (key, value, self._now(), _checksum(key, value))
         except UnicodeEncodeError as error:
@@ -101,13 +100,8 @@ class FileCache(Cache):
         with transaction(connection):
             if self._ttl is not None:
                 now = self._now()
-                connection.execute(
-                    "DELETE FROM entries WHERE written NOT BETWEEN ? AND ?", (now - self._ttl, now)
-                )
-            connection.execute(
-                "DELETE FROM entries WHERE rowid <= (SELECT rowid FROM entries ORDER BY rowid DESC LIMIT 1 OFFSET ?)",
-                (self._max_entries,),
-            )
+                connection.execute(_DELETE_AGED, (now - self._ttl, now))
+            connection.execute(_DELETE_BEYOND, (self._max_entries,))
 
     def remove(self, key: Key) -> str | bytes:
         """Take the value out, and return it; KeyError when there is none."""
@@ -115,11 +109,7 @@ class FileCache(Cache):
 
     def keys(self) -> list[Key]:
         """The keys at this moment, the longest unchanged first."""
-        rows = self._database.read(
-            lambda connection: connection.execute(
-                "SELECT key, written FROM entries ORDER BY rowid"
-            ).fetchall()
-        )
+        rows = self._database.read(lambda connection: connection.execute(_KEYS).fetchall())
         return [key for key, written in rows if isinstance(key, (str, bytes)) and self._fresh(written)]
 
     def clear(self, pattern: str | re.Pattern[str] | None = None) -> None:
@@ -155,7 +145,7 @@ class FileCache(Cache):
 
 def _select(connection: sqlite3.Connection, key: Key) -> tuple[Any, ...] | None:
     try:
-        # All rows, of which there is one: a statement not run to its end would keep the file's state of today.
+        # All rows, though there is one at most: a statement not run to its end keeps the file as it was.
         rows = connection.execute(_SELECT, (key,)).fetchall()
     except UnicodeEncodeError:  # a lone surrogate, which `set` refuses
         return None

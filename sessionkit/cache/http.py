@@ -20,24 +20,25 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from sessionkit import fork
 from sessionkit.cache import freshness
 from sessionkit.cache.scope import digest, scoped
 from sessionkit.clock import SYSTEM_CLOCK, Clock
 from sessionkit.errors import CacheError, ConfigurationError
+from sessionkit.secrets import redact, sounds_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    import re
+    from collections.abc import Callable, Iterable, Mapping
 
     from sessionkit.cache.base import Cache
     from sessionkit.cache.scope import IdentityLike
+    from sessionkit.http import Call, Response
 
 _log = logging.getLogger(__name__)
 
@@ -45,10 +46,7 @@ Pattern: TypeAlias = "str | re.Pattern[str]"
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-# Names of headers that may carry a credential, and those that concern one connection only.
-_SECRET = re.compile(
-    r"auth|cookie|token|secret|passw|session|credential|signature|api[-_]?key", re.IGNORECASE
-)
+# Headers that concern one connection only.
 _HOP_BY_HOP = frozenset(
     {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
 )
@@ -63,47 +61,6 @@ _OF_THE_BODY = frozenset({"content-length", "content-encoding", "content-range",
 _DECODED = frozenset({"", "accept-encoding"})
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
-_canonical = json.JSONEncoder(separators=(",", ":"), sort_keys=True, default=str).encode
-
-
-class CallLike(Protocol):
-    """What is asked: `sessionkit.http.Call`, or anything with these."""
-
-    @property
-    def method(self) -> str:
-        """GET, ..."""
-
-    @property
-    def uri(self) -> str:
-        """Where, relative to the base URL or absolute."""
-
-    @property
-    def args(self) -> Any:
-        """The arguments, or None."""
-
-    @property
-    def headers(self) -> Mapping[str, str] | None:
-        """The headers of this call alone, or None."""
-
-
-class ResponseLike(Protocol):
-    """What is answered: `sessionkit.http.Response`, or anything with these."""
-
-    @property
-    def status(self) -> int:
-        """200, ..."""
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Name to value, in any case."""
-
-    @property
-    def body(self) -> bytes:
-        """The content, decoded."""
-
-    @property
-    def url(self) -> str:
-        """Where it came from."""
 
 
 @dataclass(frozen=True)
@@ -141,10 +98,10 @@ class Miss:
         changes: How many invalidations there had been when the call began.
     """
 
-    conditions: Mapping[str, str] = _NOTHING
+    conditions: Mapping[str, str] = field(default_factory=dict)
     key: str | None = None
     kept: Hit | None = field(default=None, repr=False)
-    headers: Mapping[str, str] = field(default=_NOTHING, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     changes: int = 0
 
 
@@ -179,7 +136,7 @@ class ResponseCache:
         stale_if_error: float = 0.0,
         shared: bool = False,
         headers: Mapping[str, str] | None = None,
-        touches: Callable[[Any], Iterable[Pattern]] | None = None,
+        touches: Callable[[Call], Iterable[Pattern]] | None = None,
         max_body: int = 8 * 2**20,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
@@ -202,10 +159,12 @@ class ResponseCache:
         """Start with a lock of our own."""
         self._lock = threading.RLock()
 
-    def lookup(self, call: CallLike) -> Hit | Miss:
+    def lookup(self, call: Call) -> Hit | Miss:
         """The kept answer to `call`, or what is known for want of one. Never raises for the cache's sake."""
         headers = _lowered(call.headers)
-        key = None if call.method != "GET" else _key(call, headers)
+        # A stream is read by its caller; what goes unsigned fetches a credential.
+        plain = call.method == "GET" and call.signed and not call.stream
+        key = _key(call, headers) if plain else None
         asked = freshness.directives(headers) if headers else headers
         if key is None or "no-store" in asked or (headers and not _PARTIAL.isdisjoint(headers)):
             return Miss()
@@ -220,7 +179,7 @@ class ResponseCache:
             return kept
         return Miss(freshness.validators(kept.headers), key, kept, headers, changes)
 
-    def store(self, miss: Miss, response: ResponseLike) -> Hit | None:
+    def store(self, miss: Miss, response: Response) -> Hit | None:
         """Keep `response` if that is allowed and useful.
 
         Returns the answer to go on with when the service said "not modified"; None when it is `response`.
@@ -248,7 +207,7 @@ class ResponseCache:
             return None
         return replace(kept, stale=True)
 
-    def invalidate(self, call: CallLike) -> None:
+    def invalidate(self, call: Call) -> None:
         """Drop the answers that `call` made doubtful. Does nothing for a method that only reads."""
         if call.method in SAFE_METHODS:
             return
@@ -288,15 +247,12 @@ class ResponseCache:
             _log.warning("The cache could not be read: %s", error)
             return None
         try:
-            head, _, body = raw.partition(b"\n")
-            status, kept_headers, url, written, age, lifetime, vary = json.loads(head)
-            kept = Hit(status, kept_headers, body, url, age + self._now() - written, lifetime)
-            usable = (
-                kept.age >= age and written > self._trusted_since and vary == self._variant(vary, headers)
-            )
+            kept, written, vary = _decoded(raw, self._now())
         except (ValueError, TypeError, AttributeError):  # not written by this version, or not by us
             return None
-        return kept if usable else None
+        # An age below what it was at first means that the clock was set back: the true age is unknown.
+        trusted = kept.age >= 0 and written > self._trusted_since
+        return kept if trusted and vary == self._variant(vary, headers) else None
 
     def _renew(self, miss: Miss, kept: Hit, headers: Mapping[str, str], now: float) -> Hit:
         """`kept`, confirmed by a "not modified" that came with `headers`."""
@@ -319,9 +275,13 @@ class ResponseCache:
         vary = self._variant([name for name in names if name not in _DECODED], miss.headers)
         head = (answer.status, answer.headers, answer.url, now, answer.age, answer.lifetime, vary)
         raw = _encode(head).encode() + b"\n" + answer.body
+        text = raw.decode("latin-1")
+        if redact(text) is not text:
+            _log.info("An answer that quotes a secret was not cached.")
+            return
         with self._lock:
-            if miss.changes != self._changes:
-                return  # it may be from before the change
+            if miss.changes != self._changes:  # it may be from before the change
+                return
             try:
                 self._cache.set(miss.key, raw)
             except CacheError as error:
@@ -343,14 +303,14 @@ def _lowered(headers: Mapping[str, str] | None) -> Mapping[str, str]:
     return {name.lower(): value for name, value in headers.items()} if headers else _NOTHING
 
 
-def _key(call: CallLike, headers: Mapping[str, str]) -> str | None:
+def _key(call: Call, headers: Mapping[str, str]) -> str | None:
     """The path in plain text, for patterns to find; the rest, which may hold secrets, as a digest."""
     path, _, query = call.uri.partition("?")
     extra = [pair for pair in sorted(headers.items()) if pair[0] not in ("cache-control", "pragma")]
     if not (query or call.args or extra):
         return f"GET {path}"
     try:
-        return f"GET {path} {digest(query, _canonical(call.args), _canonical(extra))}"
+        return f"GET {path} {digest(query, call.args, extra)}"
     except (TypeError, ValueError):  # arguments that JSON cannot tell, or that contain themselves
         return None
 
@@ -360,6 +320,21 @@ def _kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
     kept: dict[str, str] = {}
     for name, value in headers.items():
         lower = name.lower()
-        if lower not in _HOP_BY_HOP and not _SECRET.search(lower):
+        if lower not in _HOP_BY_HOP and not sounds_secret(lower):
             kept[lower] = f"{kept[lower]}, {value}" if lower in kept else value
     return kept
+
+
+def _decoded(raw: bytes, now: float) -> tuple[Hit, float, dict[str, str]]:
+    """A stored answer, when it was stored (seconds since the epoch), and what it varies by.
+
+    Raises:
+        ValueError, TypeError, AttributeError: when it is none.
+    """
+    head, _, body = raw.partition(b"\n")
+    status, headers, url, written, age, lifetime, vary = json.loads(head)
+    past = now - written
+    answer = Hit(status + 0, headers, body, url + "", age + past if past >= 0 else -1.0, lifetime + 0.0)
+    if not all(type(value) is str for value in headers.values()) or type(vary) is not dict:
+        raise TypeError("headers are text")
+    return answer, written, vary

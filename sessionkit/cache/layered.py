@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,7 @@ class LayeredCache(Cache):
         raise KeyError(key)
 
     def _promote(self, key: Key, value: Any, depth: int, changes: int) -> None:
-        """Copy `value` to the layers above, unless somebody wrote since it was read: it may be the old one."""
+        """Copy `value` to the layers above, unless somebody wrote since it was read."""
         with self._lock, contextlib.suppress(CacheError):
             if self._changes == changes:
                 for cache in self.caches[:depth]:
@@ -67,7 +68,7 @@ class LayeredCache(Cache):
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
-        """Hold the lock, and count the change once it is complete: who read before or meanwhile may not promote."""
+        """Hold the lock, and count the change at its end: nothing read before that is promoted."""
         with self._lock:
             try:
                 yield
@@ -85,17 +86,15 @@ class LayeredCache(Cache):
         found: list[Any] = []
         with self._writing():
             for cache in reversed(self.caches):
-                try:
+                with contextlib.suppress(KeyError):
                     found.append(cache.remove(key))
-                except KeyError:
-                    continue
         if not found:
             raise KeyError(key)
         return found[-1]
 
     def keys(self) -> list[Key]:
         """The keys of all layers at this moment, each once."""
-        return list(dict.fromkeys(key for cache in self.caches for key in cache.keys()))
+        return list(dict.fromkeys(itertools.chain.from_iterable(cache.keys() for cache in self.caches)))
 
     def clear(self, pattern: str | re.Pattern[str] | None = None) -> None:
         """Remove the keys in which `pattern` is found from every layer; without one, all."""

@@ -6,6 +6,7 @@ import copy
 import functools
 import inspect
 import threading
+import types
 import uuid
 import weakref
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -66,9 +67,10 @@ class Memoiser:
             TypeError: when the arguments do not fit the function.
             ConfigurationError: when no key can be made of one of them.
         """
-        if inspect.ismethod(function):
-            function, args = function.__func__, (function.__self__, *args)
-        return self._call(inspect.signature(function), function, tuple(args), dict(kw or {}))
+        target: Callable[..., _R] = function
+        if isinstance(function, types.MethodType):
+            target, args = function.__func__, (function.__self__, *args)
+        return self._call(inspect.signature(target), target, tuple(args), dict(kw or {}))
 
     def _call(
         self,

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sessionkit import fork
-from sessionkit.cache.base import Cache, matcher
+from sessionkit.cache.base import Cache, check_bounds, matcher
 from sessionkit.clock import SYSTEM_CLOCK, Clock
-from sessionkit.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import re
@@ -48,7 +47,8 @@ class MemoryCache(Cache):
     """Values of this process, as they are: no copy is made, and they are gone when it ends.
 
     Args:
-        max_entries: How many values to hold at most; the one not used for longest goes first. None: any number.
+        max_entries: How many values to hold at most; the one not used for longest goes first. None: any
+            number.
         max_bytes: How many bytes, as measured by `size`, to hold at most. A value larger than that by
             itself is not kept.
         ttl: Seconds after which a value is no longer given out. None: they do not age.
@@ -73,12 +73,7 @@ class MemoryCache(Cache):
         size: Callable[[Any], int] = size_of,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        bounds = {"max_entries": max_entries, "max_bytes": max_bytes, "ttl": ttl}
-        for name, bound in bounds.items():
-            if bound is not None and bound <= 0:
-                raise ConfigurationError(
-                    f"{name} must be more than 0, not {bound}", hint="None means no bound"
-                )
+        check_bounds(max_entries=max_entries, max_bytes=max_bytes, ttl=ttl)
         self._max_entries = sys.maxsize if max_entries is None else max_entries
         self._max_bytes = max_bytes
         self._ttl = ttl

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sessionkit.cache.base import Cache, matcher
+from sessionkit.cache.base import Cache, check_bounds, matcher
 from sessionkit.errors import CacheError, ConfigurationError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class RedisCache(Cache):
     Args:
         url: Where Redis is: `redis://`, `rediss://` or `unix://`. Credentials in it appear nowhere else.
         prefix: What all keys there begin with, so that others may use the same database.
-        ttl: Seconds after which Redis forgets a value. None: it keeps them until its own limits say otherwise.
+        ttl: Seconds after which Redis forgets a value. None: as long as its own limits allow.
         timeout: Seconds to wait for a connection, and for each answer.
 
     Using it may raise `CacheError`: Redis cannot be reached, is full, or refuses.
@@ -36,8 +36,7 @@ class RedisCache(Cache):
     def __init__(
         self, url: str, *, prefix: str = "sessionkit:cache:", ttl: float | None = None, timeout: float = 5.0
     ) -> None:
-        if ttl is not None and ttl <= 0:
-            raise ConfigurationError(f"ttl must be more than 0, not {ttl}", hint="None means no bound")
+        check_bounds(ttl=ttl)
         self._prefix = prefix.encode()
         self._milliseconds = None if ttl is None else max(1, round(ttl * 1000))
         self._client = _client(url, timeout)
@@ -51,16 +50,15 @@ class RedisCache(Cache):
             raw = self._client.get(self._outside(key))
         return _value(key, raw)
 
-    def set(self, key: Key, value: str | bytes) -> None:
+    def set(self, key: Key, value: Any) -> None:
         """Keep `value`, text or bytes, for `key`.
 
         Raises:
             TypeError: when `value` is neither.
         """
         if not isinstance(value, (str, bytes)):
-            raise TypeError(
-                f"a RedisCache keeps text or bytes, not {type(value).__name__}: put a SerialisedCache around it"
-            )
+            kind = type(value).__name__
+            raise TypeError(f"a RedisCache keeps text or bytes, not {kind}: put a SerialisedCache around it")
         with _errors():
             self._client.set(self._outside(key), _tagged(value), px=self._milliseconds)
 
@@ -68,7 +66,9 @@ class RedisCache(Cache):
         """Take the value out, and return it; KeyError when there is none."""
         with _errors(), self._client.pipeline(transaction=True) as pipe:
             name = self._outside(key)
-            raw, _ = pipe.get(name).delete(name).execute()
+            pipe.get(name)
+            pipe.delete(name)
+            raw, _ = pipe.execute()
         return _value(key, raw)
 
     def keys(self) -> list[Key]:
@@ -138,8 +138,8 @@ def _untagged(data: bytes) -> str | bytes:
     return data[1:] if data[:1] == b"b" else data[1:].decode("utf-8", "surrogatepass")
 
 
-def _value(key: Key, raw: bytes | None) -> str | bytes:
-    if raw is None or raw[:1] not in _TAGS:
+def _value(key: Key, raw: object) -> str | bytes:
+    if not isinstance(raw, bytes) or raw[:1] not in _TAGS:
         raise KeyError(key)
     try:
         return _untagged(raw)

@@ -7,7 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sessionkit.cache.base import ProxyCache, matcher
+from sessionkit.cache.base import ProxyCache
 
 if TYPE_CHECKING:
     from sessionkit.cache.base import Cache, Key
@@ -29,10 +29,17 @@ class IdentityLike(Protocol):
         """Where."""
 
 
-def digest(*parts: object) -> str:
-    """32 hexadecimal digits that stand for `parts`, and tell nothing about them."""
-    text = json.dumps([None if part is None else str(part) for part in parts])
-    return hashlib.blake2b(text.encode(), digest_size=16, person=b"sessionkit.cache").hexdigest()
+# As JSON, so that where one part ends and the next begins is never in doubt.
+_canonical = json.JSONEncoder(separators=(",", ":"), sort_keys=True, default=str).encode
+
+
+def digest(*parts: Any) -> str:
+    """32 hexadecimal digits that stand for `parts`, and tell nothing about them.
+
+    Raises:
+        TypeError, ValueError: when JSON cannot tell them.
+    """
+    return hashlib.blake2b(_canonical(parts).encode(), digest_size=16).hexdigest()
 
 
 class ScopedCache(ProxyCache):
@@ -79,18 +86,14 @@ class ScopedCache(ProxyCache):
     def keys(self) -> list[Key]:
         """This scope's keys at this moment, as they were set."""
         length = len(self._text)
-        return [key[length:] for key in self.proxied.keys() if self._owns(key)]
+        return [key[length:] for key in filter(self._owns, self.proxied.keys())]
 
     def clear(self, pattern: str | re.Pattern[str] | None = None) -> None:
         """Remove this scope's keys in which `pattern` is found; without one, all of this scope."""
         if pattern is None:
             self.proxied.clear(rf"\A{re.escape(self._text)}")
             return
-        for key in filter(matcher(pattern), self.keys()):
-            try:
-                self.remove(key)
-            except KeyError:
-                continue
+        super(ProxyCache, self).clear(pattern)
 
     def close(self) -> None:
         """Nothing: the cache behind belongs to all scopes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from typing import TYPE_CHECKING, Any
@@ -42,7 +43,8 @@ class SerialisedCache(ProxyCache):
         try:
             return self._decoded(key, raw)
         except KeyError:
-            self._discard(key)
+            with contextlib.suppress(KeyError):
+                self.proxied.remove(key)
             raise
 
     def set(self, key: Key, value: Any) -> None:
@@ -60,9 +62,3 @@ class SerialisedCache(ProxyCache):
             # Not the text of the error: it may quote the value.
             _log.warning("A cached value could not be decoded (%s) and was dropped.", type(error).__name__)
             raise KeyError(key) from error
-
-    def _discard(self, key: Key) -> None:
-        try:
-            self.proxied.remove(key)
-        except KeyError:
-            return
