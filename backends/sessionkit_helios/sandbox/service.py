@@ -103,10 +103,10 @@ class HeliosService(Service):
         for kind in KINDS:
             if replace:
                 self._store.clear(kind)
-            self._store.put(kind, data.get(kind) or ())
+            self._store.put(kind, _features(data, kind))
         if replace:
             self._collections.clear()
-        for index, collection in enumerate(data.get("collections") or ()):
+        for index, collection in enumerate(_features(data, "collections")):
             self._put_collection(index, collection)
 
     def _put_collection(self, index: int, collection: Any) -> None:
@@ -221,6 +221,13 @@ def _credentials(request: Request, given: Mapping[str, str]) -> tuple[str, str]:
     except (binascii.Error, UnicodeDecodeError) as error:
         raise ApiError(400, "The Basic credentials are not base64 of id:secret.") from error
     return client, secret
+
+
+def _features(data: Mapping[str, Any], key: str) -> Sequence[Any]:
+    found = data.get(key) or []
+    if not isinstance(found, list):
+        raise ConfigurationError(f"helios.{key} is not a list")
+    return found
 
 
 def _number(options: Mapping[str, Any], name: str, default: float) -> float:
