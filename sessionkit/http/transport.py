@@ -223,26 +223,15 @@ _UNSENT: Final = (u3.NewConnectionError, u3.ConnectTimeoutError, u3.ProxyError, 
 _TIMEOUTS: Final = (u3.TimeoutError, TimeoutError)
 _REFUSALS: Final = (
     (u3.NameResolutionError, "the host name is not known", "check the host, and the network or VPN"),
-    (
-        u3.ConnectTimeoutError,
-        "no connection in time",
-        "check host, port and firewall; connect_timeout= is the limit",
-    ),
-    (u3.NewConnectionError, "the connection was refused", "check host and port, and that the service runs"),
-    (
-        u3.ProxyError,
-        "the proxy did not let the request through",
-        "check proxies= or $HTTPS_PROXY and its credentials",
-    ),
-    (
-        u3.SSLError,
-        "TLS failed",
-        "check the host name; verify= takes the authority's certificate, cert= your own",
-    ),
+    (u3.NewConnectionError, "no connection could be made", "check host and port, and that the service runs"),
+    (u3.ConnectTimeoutError, "no connection in time", "check host, port, firewall; see connect_timeout="),
+    (u3.ProxyError, "the proxy refused", "check proxies= or $HTTPS_PROXY and its credentials"),
+    (u3.SSLError, "TLS failed", "check the host name; verify= names whom to trust, cert= your certificate"),
     (u3.DecodeError, "the body could not be decompressed", "a proxy or the service damaged the answer"),
-    (http.client.InvalidURL, "the URL cannot be sent", "encode spaces and control characters"),
     (u3.LocationParseError, "the URL cannot be sent", "check the host name and the path"),
-    ((u3.ProtocolError, http.client.HTTPException), "the connection ended in the middle", ""),
+    (http.client.InvalidURL, "the URL cannot be sent", "encode spaces and control characters"),
+    (u3.ProtocolError, "the connection ended in the middle", ""),
+    (http.client.HTTPException, "the answer is no HTTP", ""),
 )
 
 
@@ -264,7 +253,15 @@ def translate(error: BaseException, request: Request, deadline: Deadline) -> Req
     )
     if not hint and not unsent:
         hint = "the request may have been carried out; look before asking again"
-    return ConnectionFailed(f"{what}: {secrets.redact(str(error))}", hint=hint, **details)
+    return ConnectionFailed(f"{what}: {_reason(error)}", hint=hint, **details)
+
+
+def _reason(error: BaseException) -> str:
+    """What the system said, without the libraries' wrapping."""
+    root = error
+    while (inner := root.__cause__ or root.__context__) is not None and not isinstance(root, OSError):
+        root = inner
+    return secrets.redact((getattr(root, "strerror", None) or str(root)).strip())
 
 
 def _certificate_refused(error: BaseException) -> bool:
