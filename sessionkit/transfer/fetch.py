@@ -40,11 +40,11 @@ class Options:
     backoff: RetryPolicy = RetryPolicy()
 
 
-class Stopped(Exception):  # noqa: N818 - it is no error: somebody stopped the batch
+class Stopped(Exception):
     """The batch is to end."""
 
 
-class _Broken(Exception):  # noqa: N818 - it is answered by another attempt
+class _Broken(Exception):
     """The body ended early, or was damaged; `error` is what to report if nothing helps."""
 
     def __init__(self, error: RequestError) -> None:
@@ -189,7 +189,9 @@ class _Fetch:
 
     def _verify(self, part: PartFile, size: int | None, answer: Answer) -> None:
         if size is not None and part.size < size:
-            raise _Broken(ConnectionFailed(f"the body ended after {part.size:,} of {size:,} bytes", **_of(answer)))
+            raise _Broken(
+                ConnectionFailed(f"the body ended after {part.size:,} of {size:,} bytes", **_of(answer))
+            )
         if size is not None and part.size > size:
             part.discard()
             raise _Broken(self._damaged(answer, f"{part.size:,} bytes came, not {size:,}"))

@@ -92,7 +92,9 @@ def upload(
     meter.expect(size)
     try:
         body = FileBody(path, 0, size, meter)
-        return _put(session, Part(1, url), body, method=method, headers=headers, verify=verify, timeout=timeout)
+        return _put(
+            session, Part(1, url), body, method=method, headers=headers, verify=verify, timeout=timeout
+        )
     finally:
         meter.finish()
 
