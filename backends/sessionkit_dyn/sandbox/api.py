@@ -64,7 +64,7 @@ class DynApi:
         self._job_id = 0
         self._recent: dict[str, deque[float]] = {}
 
-    async def __call__(self, request: Request) -> Response:
+    async def answer(self, request: Request) -> Response:
         """Answer one request."""
         body = await request.body()
         call = self._call(request)

@@ -75,7 +75,17 @@ LEVELS = (
         "DSFRecord",
         "dsf_record_id",
         "records",
-        {"label": "", "weight": "1", "automation": "auto", "endpoints": [], "eligible": "true"},
+        {
+            "label": "",
+            "weight": "1",
+            "automation": "auto",
+            "endpoints": [],
+            "endpoint_up_count": "",
+            "eligible": "true",
+            "status": "up",
+            "torpidity": "0",
+            "ttl": "",
+        },
     ),
 )
 _DEPTH = {level.resource: depth for depth, level in enumerate(LEVELS)}
@@ -181,7 +191,6 @@ def get_part(call: Call) -> Answer:
 def add_part(call: Call) -> Answer:
     """Another part, in the one of the level above that the path or the body names."""
     content, depth = _load(call), _DEPTH[call.resource]
-    part = _build(call, content, depth, call.args)
     parent: Content = content
     if depth:
         above = LEVELS[depth - 1]
@@ -190,6 +199,7 @@ def add_part(call: Call) -> Answer:
             parent = _find(content, above, wanted)[1]
         elif call.resource != "DSFResponsePool":
             raise missing(above.key)
+    part = _build(call, content, depth, call.args, None if parent is content else parent)
     siblings = parent.setdefault(LEVELS[depth].within, [])
     index = call.number("index", len(siblings))
     siblings.insert(index, part)
@@ -256,7 +266,7 @@ def _find(content: Content, level: Level, wanted: str) -> tuple[list[Any], Conte
     raise not_found(f"{level.key}: No such part of the service")
 
 
-def _build(call: Call, service: Content, depth: int, given: Any) -> Content:
+def _build(call: Call, service: Content, depth: int, given: Any, above: Content | None = None) -> Content:
     """A part as given, with ids and defaults, and the parts below it; an id names one that is there."""
     level = LEVELS[depth]
     if not isinstance(given, dict):
@@ -267,13 +277,16 @@ def _build(call: Call, service: Content, depth: int, given: Any) -> Content:
     else:
         part = {**level.defaults, level.key: things.new_id(call), "service_id": service["service_id"]}
     part = {**part, **_plain(given)}
+    if depth and above:
+        part[LEVELS[depth - 1].key] = above[LEVELS[depth - 1].key]
     if level.resource == "DSFRecord":
         part["rdata"] = _rdata(given["rdata"]) if "rdata" in given else part.get("rdata", [])
+        part["rdata_class"] = part["rdata"][0]["type"] if part["rdata"] else "A"
     for lower in LEVELS[depth + 1 : depth + 2]:
         listed = given.get(lower.within)
         if listed is None:
             listed = part.get(lower.within, [])
-        part[lower.within] = [_build(call, service, depth + 1, each) for each in listed]
+        part[lower.within] = [_build(call, service, depth + 1, each, part) for each in listed]
     return part
 
 

@@ -60,7 +60,7 @@ class MailApi:
     def __init__(self, host: Host) -> None:
         self._host = host
 
-    async def __call__(self, request: Request) -> JSONResponse:
+    async def answer(self, request: Request) -> JSONResponse:
         """Answer one request; the HTTP status is the code, as far as HTTP has it."""
         path = request.url.path.removeprefix("/rest/json").strip("/")
         args = dict(parse_qsl(request.url.query.replace("?", "&"), keep_blank_values=True))

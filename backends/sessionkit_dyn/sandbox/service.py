@@ -51,8 +51,8 @@ class DynService(Service):
         """`/REST` and `/rest/json`, whatever the method: the service answers wrong ones itself."""
         methods = ["GET", "POST", "PUT", "DELETE"]
         return [
-            Route("/REST/{path:path}", self._api, methods=methods),
-            Route("/rest/json/{path:path}", self._mail, methods=["GET", "POST"]),
+            Route("/REST/{path:path}", self._api.answer, methods=methods),
+            Route("/rest/json/{path:path}", self._mail.answer, methods=["GET", "POST"]),
         ]
 
     def setup(self) -> None:
