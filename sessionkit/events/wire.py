@@ -121,10 +121,10 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is not a JSON type")
 
 
-def event_packet(name: str, argument: str, number: int | None = None) -> str:
+def event_packet(name: str, argument: str, number: int | None = None, *, path: str = "") -> str:
     """An event packet whose one argument is `argument`, JSON already; a number asks for acknowledgement."""
     packet_id = "" if number is None else f"{number}+"
-    return f'{EVENT}:{packet_id}::{{"name":"{name}","args":[{argument}]}}'
+    return f'{EVENT}:{packet_id}:{path}:{{"name":"{name}","args":[{argument}]}}'
 
 
 def parse_event(data: str) -> tuple[str, list[Any]]:
