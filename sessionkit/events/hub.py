@@ -242,9 +242,11 @@ class EventHub:
         Raises:
             ExpressionError: when the subscription cannot be read.
             NotUniqueError: when the identifier is taken.
+            EventHubPacketError: when the metadata cannot be sent to the server.
         """
         added = Subscriber(subscription, callback, subscriber, priority)
         with self._lock:
+            self._transport.check(added)
             self._reception.add(added)
             self.enabled = True
         self._transport.subscribe(added)

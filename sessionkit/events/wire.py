@@ -7,6 +7,7 @@ A packet is `code:id:path:data`. An id that ends in "+" asks the other side to a
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from sessionkit.events.errors import EventHubPacketError
@@ -63,6 +64,11 @@ class Packet(NamedTuple):
             if self.data
             else f"{self.code}:{self.id}:{self.path}"
         )
+
+
+def timestamp(seconds: float) -> str:
+    """An instant (seconds since the epoch) as the `sent` of events: ISO 8601, UTC."""
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds")
 
 
 def parse_session(body: str) -> SocketIoSession:

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -209,7 +208,7 @@ class EventBus:
         if self._recovering and len(self._log) >= self._backlog:
             answer(False, "the server is recovering and cannot keep more events")
             return
-        event["sent"] = _timestamp(self._clock.time())
+        event["sent"] = wire.timestamp(self._clock.time())
         text = wire.dumps(event.to_wire())
         receipt = Receipt(answer)
         if self._recovering:
@@ -286,7 +285,3 @@ class EventBus:
         oldest = self._log.popleft()
         if self._receipts.get(oldest.event["id"]) is oldest.receipt:
             del self._receipts[oldest.event["id"]]
-
-
-def _timestamp(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds")

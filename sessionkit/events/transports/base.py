@@ -64,6 +64,9 @@ class Listener(Protocol):
     def received(self, event: Event, done: Callable[[], None] | None = None) -> bool:
         """An event arrived; `done` is called after it was handled. False: no room, it was dropped."""
 
+    def has_room(self) -> bool:
+        """Whether `received` would accept an event."""
+
     def wants(self, event: Event) -> bool:
         """Whether a subscriber here would be called for `event`."""
 
@@ -116,6 +119,9 @@ class Transport(Protocol):
 
     def flush(self, timeout: float) -> bool:
         """Wait until all accepted events are confirmed; False if `timeout` seconds were not enough."""
+
+    def check(self, subscriber: Subscriber) -> None:
+        """Raise EventHubPacketError for metadata that cannot be sent."""
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Tell the other side of a new subscriber, if it is connected."""

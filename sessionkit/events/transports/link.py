@@ -13,7 +13,8 @@ import websocket
 from sessionkit.clock import Deadline
 from sessionkit.errors import RequestError
 from sessionkit.events import wire
-from sessionkit.events.errors import EventHubConnectionError, EventHubError, EventHubPacketError
+from sessionkit.events.errors import EventHubConnectionError, EventHubPacketError
+from sessionkit.events.transports.reconnecting import LinkBroken
 from sessionkit.http.message import Request
 from sessionkit.http.proxies import proxy_for, split_credentials
 from sessionkit.http.tls import shared_context
@@ -27,11 +28,7 @@ _LARGEST_HANDSHAKE = 65_536
 _SILENCE = (5.0, 60.0)
 
 
-class LinkBroken(EventHubError):
-    """The connection ended; never reaches a user."""
-
-
-class Link:
+class SocketIoLink:
     """An open connection. `send` may be called from several threads one at a time, `receive` from one.
 
     Attributes:
@@ -47,7 +44,7 @@ class Link:
         self.heard = time.monotonic()
 
     @classmethod
-    def open(cls, options: Options, hub: str) -> Link:
+    def open(cls, options: Options, hub: str) -> SocketIoLink:
         """Shake hands and open the WebSocket.
 
         Args:

@@ -90,6 +90,9 @@ class LocalTransport:
         """True: what was published has arrived."""
         return not self._early
 
+    def check(self, subscriber: Subscriber) -> None:
+        """Anything goes: nothing is sent."""
+
     def subscribe(self, subscriber: Subscriber) -> None:
         """Nothing to tell: the hub itself is asked."""
 

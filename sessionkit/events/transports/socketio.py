@@ -20,208 +20,73 @@ The key travels in one header of the handshake. The WebSocket is opened with wha
 from __future__ import annotations
 
 import logging
-import threading
 import time
-import weakref
 from typing import TYPE_CHECKING, Any
 
 from sessionkit.events import wire
-from sessionkit.events.errors import (
-    EventHubConnectionError,
-    EventHubPacketError,
-    EventNotDelivered,
-)
+from sessionkit.events.errors import EventHubPacketError
 from sessionkit.events.event import Event
 from sessionkit.events.subscriber import Subscriber
 from sessionkit.events.topics import REPLY, SUBSCRIBE, UNSUBSCRIBE
-from sessionkit.events.transports.link import Link, LinkBroken
-from sessionkit.events.transports.outbox import Entry, Outbox
+from sessionkit.events.transports.link import SocketIoLink
+from sessionkit.events.transports.reconnecting import LinkBroken, ReconnectingTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sessionkit.events.transports.base import Listener, Options
+    from sessionkit.events.transports.outbox import Entry
 
 _logger = logging.getLogger("sessionkit.events")
 
-_CONFIRM_SECONDS = 60.0
-_JOIN_SECONDS = 5.0
 
-
-class _Keeper:
-    """What the background thread and the transport share, so that the thread keeps no transport alive."""
-
-    def __init__(self) -> None:
-        self.stopped = threading.Event()
-        self.link: Link | None = None
-
-    def stop(self) -> None:
-        """End the connection and the thread."""
-        self.stopped.set()
-        if self.link is not None:
-            self.link.abort()
-
-
-class SocketIoTransport:
-    """A connection that is made again whenever it is lost; see the module's text for its guarantees.
-
-    A thread of its own receives and reconnects. `publish` sends from the caller's thread.
-    """
+class SocketIoTransport(ReconnectingTransport[SocketIoLink]):
+    """A Socket.IO 0.9 client; see the module's text for its guarantees."""
 
     def __init__(self, options: Options, listener: Listener) -> None:
-        self.options = options
-        self._listener = listener
-        self._outbox = Outbox(options.queue_limit)
-        self._sending = threading.Lock()
-        self._link: Link | None = None
-        self._ready = False
-        self._lost_at: float | None = None
-        self._keeper: _Keeper | None = None
-        self._thread: threading.Thread | None = None
-        self._collected: weakref.finalize[..., SocketIoTransport] | None = None
+        super().__init__(options, listener)
         self._subscribing: dict[int, str] = {}
 
-    # What the hub asks
+    def make_link(self) -> SocketIoLink:
+        """Shake hands and open the WebSocket."""
+        hub = self.listener.id
+        if self.lost_at is not None:
+            hub = f"{hub};lost={time.monotonic() - self.lost_at:.3f}"
+        return SocketIoLink.open(self.options, hub)
 
-    @property
-    def connected(self) -> bool:
-        """Whether the server can be reached at this moment, as far as can be known."""
-        return self._ready
+    def announce(self, link: SocketIoLink) -> None:
+        """Subscribe everybody again."""
+        self._subscribing.clear()
+        for subscriber in [*self.listener.announced(), _for_replies(self.listener.id)]:
+            link.send(self._subscription(subscriber))
+        if link.resumes:
+            link.send(wire.event_packet(wire.RESUME_NAME, "{}"))
 
-    @property
-    def active(self) -> bool:
-        """Whether it is connected or trying to be."""
-        return self._thread is not None and self._thread.is_alive()
+    def transmit(self, link: SocketIoLink, entry: Entry) -> None:
+        """Send the event; its number asks the server to confirm it."""
+        link.send(wire.event_packet(wire.EVENT_NAME, entry.text, entry.number))
 
-    def open(self) -> None:
-        """Connect, announce the subscribers, send what waits, and keep the connection up from now on.
-
-        Raises:
-            EventHubConnectionError: when that fails.
-        """
-        self._stop()
-        link = self.make_link()
-        keeper = self._keep(link)
-        try:
-            self.start(link, keeper)
-        except LinkBroken as error:
-            link.close()
-            raise EventHubConnectionError(f"the connection was lost at once: {error.message}") from error
-        self._thread = threading.Thread(
-            target=_keep_up,
-            args=(weakref.ref(self), keeper, link),
-            name="sessionkit-events-socket",
-            daemon=True,
-        )
-        self._thread.start()
-
-    def close(self, timeout: float, *, keep: bool = False) -> None:
-        """Wait for confirmations, disconnect, and report what is still unconfirmed unless it is kept."""
-        if self._ready:
-            self._outbox.wait_until_empty(timeout)
-        self._stop(goodbye=not keep)
-        if not keep:
-            self._lost_at = None
-            self._abandon("the hub was disconnected before the server confirmed it")
-
-    def publish(self, event: Event, on_error: Callable[..., Any] | None = None) -> None:
-        """Accept the event and, while connected, send it.
-
-        Raises:
-            EventQueueFull: when too many events wait for confirmation.
-            EventHubPacketError: when JSON cannot carry it.
-        """
-        self._outbox.add(wire.dumps(event.to_wire()), event, on_error)
-        self._pump()
-
-    def flush(self, timeout: float) -> bool:
-        """Whether the server has confirmed everything within `timeout` seconds."""
-        return self._outbox.wait_until_empty(timeout)
+    def goodbye(self, link: SocketIoLink) -> None:
+        """End the session, so that a server that resumes expects this hub no more."""
+        link.send(f"{wire.DISCONNECT}::")
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Tell the server, if it can be reached; else it hears with the next connection."""
-        with self._sending:
-            if self._ready and self._link is not None:
-                self._send_quietly(self._link, self._subscription(subscriber))
+        self.send_now(lambda link: link.send(self._subscription(subscriber)))
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
         """Tell the server, if it can be reached."""
-        with self._sending:
-            if self._ready and self._link is not None:
-                self._send_quietly(self._link, _unsubscription(subscriber, self._outbox.number()))
+        packet = _meta_packet(UNSUBSCRIBE, {"subscriber": subscriber.metadata}, self.outbox.number())
+        self.send_now(lambda link: link.send(packet))
 
-    def after_fork_in_child(self) -> None:
-        """Forget the parent's connection and queue; its socket is closed here without a word."""
-        if self._keeper is not None and self._keeper.link is not None:
-            self._keeper.link.drop()
-        self._outbox = Outbox(self.options.queue_limit)
-        self._sending = threading.Lock()
-        self._link = self._keeper = self._thread = self._lost_at = None
-        self._ready = False
-        self._subscribing = {}
-
-    # What the background thread asks
-
-    def make_link(self) -> Link:
-        """A new connection; nothing has been sent on it yet.
-
-        Raises:
-            EventHubConnectionError: when that fails.
-        """
-        hub = self._listener.id
-        if self._lost_at is not None:
-            hub = f"{hub};lost={time.monotonic() - self._lost_at:.3f}"
-        return Link.open(self.options, hub)
-
-    def start(self, link: Link, keeper: _Keeper) -> None:
-        """Announce the subscribers on a new connection, then send what waits.
-
-        Raises:
-            LinkBroken: when it is lost meanwhile, or no longer wanted.
-        """
-        with self._sending:
-            if keeper.stopped.is_set():
-                raise LinkBroken("the hub was disconnected meanwhile")
-            self._subscribing.clear()
-            for subscriber in [*self._listener.announced(), _for_replies(self._listener.id)]:
-                link.send(self._subscription(subscriber))
-            if link.resumes:
-                link.send(wire.event_packet(wire.RESUME_NAME, "{}"))
-            self._outbox.rewind()
-            self._link = link
-            self._ready = True
-            self._lost_at = None
-        self._listener.is_up()
-        self._pump()
-
-    def lost(self, link: Link) -> None:
-        """That connection is gone."""
-        with self._sending:
-            if self._link is link:
-                self._link = None
-                self._ready = False
-                self._lost_at = link.heard
-        link.close()
-
-    def gave_up(self, reason: str) -> None:
-        """No further attempt is made: every event that waits is an error now."""
-        self._abandon(reason)
-        self._listener.is_down(reason)
-
-    def handle(self, text: str, link: Link) -> None:
-        """Do what a packet asks; one that makes no sense is logged and does no harm.
-
-        Raises:
-            LinkBroken: when the server says goodbye, or answering fails.
-        """
+    def handle(self, link: SocketIoLink, message: str) -> None:
+        """Do what a packet asks; one that makes no sense is logged and does no harm."""
         try:
-            packet = wire.parse_packet(text)
+            packet = wire.parse_packet(message)
             if packet.code == wire.DISCONNECT:
                 raise LinkBroken("the server ended the session")
             if packet.code == wire.HEARTBEAT:
                 self._beat(link)
             elif packet.code == wire.EVENT:
-                self._event(packet, link)
+                self._event(link, packet)
             elif packet.code == wire.ACK:
                 self._ack(packet)
             elif packet.code == wire.ERROR:
@@ -229,20 +94,19 @@ class SocketIoTransport:
         except EventHubPacketError as error:
             _logger.warning("a packet from the event server was ignored: %s", error)
 
-    def _beat(self, link: Link) -> None:
-        with self._sending:
+    def _beat(self, link: SocketIoLink) -> None:
+        with self.sending:
             link.send(f"{wire.HEARTBEAT}::")
-        for entry in self._outbox.expired(self.options.clock.monotonic() - _CONFIRM_SECONDS):
-            self._fail(entry, f"the server did not confirm it within {_CONFIRM_SECONDS:g} s")
+        self.fail_unconfirmed()
 
-    def _event(self, packet: wire.Packet, link: Link) -> None:
+    def _event(self, link: SocketIoLink, packet: wire.Packet) -> None:
         name, arguments = wire.parse_event(packet.data)
         accepted = True
         if name == wire.EVENT_NAME and arguments:
-            accepted = self._listener.received(Event.from_wire(arguments[0]))
+            accepted = self.listener.received(Event.from_wire(arguments[0]))
         if packet.id and accepted:
             answer = f"{packet.id}[]" if packet.id.endswith("+") else packet.id
-            with self._sending:
+            with self.sending:
                 link.send(f"{wire.ACK}:::{answer}")
 
     def _ack(self, packet: wire.Packet) -> None:
@@ -254,150 +118,22 @@ class SocketIoTransport:
             if refused:
                 _logger.error("the event server refused %s: %s", subscription, answer.get("message"))
             return
-        entry = self._outbox.confirm(number)
+        entry = self.outbox.confirm(number)
         if entry is not None and refused:
-            self._fail(entry, f"the server refused it: {answer.get('message')}")
-
-    # Sending
-
-    def _pump(self) -> None:
-        """Send what waits, in order; whoever publishes meanwhile helps."""
-        while self._ready:
-            with self._sending:
-                link = self._link
-                if not self._ready or link is None:
-                    return
-                entry = self._outbox.take(self.options.clock.monotonic())
-                if entry is None:
-                    return
-                if not self._send_quietly(link, wire.event_packet(wire.EVENT_NAME, entry.text, entry.number)):
-                    return
-
-    def _send_quietly(self, link: Link, packet: str) -> bool:
-        """Send; a lost connection is the background thread's business, which makes another."""
-        try:
-            link.send(packet)
-        except LinkBroken:
-            self._ready = False
-            return False
-        return True
+            self.fail(entry, f"the server refused it: {answer.get('message')}")
 
     def _subscription(self, subscriber: Subscriber) -> str:
-        number = self._outbox.number()
-        self._subscribing[number] = repr(subscriber)
+        number = self.outbox.number()
         data = {"subscriber": subscriber.metadata, "subscription": subscriber.subscription.text}
-        return _meta_packet(SUBSCRIBE, data, number)
-
-    def _fail(self, entry: Entry, reason: str) -> None:
-        event_id = entry.event["id"]
-        error = EventNotDelivered(f"the event {event_id} was not delivered: {reason}", event_ids=[event_id])
-        self._listener.undelivered(entry.event, error, entry.on_error)
-
-    def _abandon(self, reason: str) -> None:
-        for entry in self._outbox.abandon():
-            self._fail(entry, reason)
-
-    def _keep(self, link: Link) -> _Keeper:
-        keeper = self._keeper = _Keeper()
-        keeper.link = link
-        self._collected = weakref.finalize(self, keeper.stop)
-        self._collected.atexit = False
-        return keeper
-
-    def _stop(self, *, goodbye: bool = False) -> None:
-        keeper, thread = self._keeper, self._thread
-        self._keeper = self._thread = None
-        if keeper is None:
-            return
-        if self._collected is not None:
-            self._collected.detach()
-        if goodbye and self._link is not None and self._ready:
-            with self._sending:
-                self._send_quietly(self._link, f"{wire.DISCONNECT}::")
-        keeper.stop()
-        with self._sending:
-            if self._link is not None:
-                self._lost_at = self._link.heard
-            self._link = None
-            self._ready = False
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(_JOIN_SECONDS)
+        packet = _meta_packet(SUBSCRIBE, data, number)
+        self._subscribing[number] = repr(subscriber)
+        return packet
 
 
 def _meta_packet(topic: str, data: dict[str, Any], number: int) -> str:
     return wire.event_packet(wire.EVENT_NAME, wire.dumps(Event(topic, data=data).to_wire()), number)
 
 
-def _unsubscription(subscriber: Subscriber, number: int) -> str:
-    return _meta_packet(UNSUBSCRIBE, {"subscriber": subscriber.metadata}, number)
-
-
 def _for_replies(hub_id: str) -> Subscriber:
     """The subscriber that stands for the hub itself, to which replies are targeted."""
     return Subscriber(f"topic={REPLY}", lambda _: None, {"id": hub_id})
-
-
-def _keep_up(reference: weakref.ref[SocketIoTransport], keeper: _Keeper, first: Link) -> None:
-    """The background thread: receive, and reconnect whenever the connection is lost."""
-    link: Link | None = first
-    while link is not None:
-        reason = _receive(reference, link)
-        transport = reference()
-        if transport is None or keeper.stopped.is_set():
-            link.close()
-            return
-        _logger.info("the connection to the event server was lost: %s", reason)
-        transport.lost(link)
-        backoff = transport.options.backoff
-        del transport
-        link = _reconnected(reference, keeper, list(backoff.delays()))
-    transport = reference()
-    if transport is not None and not keeper.stopped.is_set():
-        transport.gave_up(f"the event server could not be reached again: {reason}")
-
-
-def _receive(reference: weakref.ref[SocketIoTransport], link: Link) -> str:
-    """Handle packets until the connection is lost; why it was."""
-    while True:
-        try:
-            text = link.receive()
-            transport = reference()
-            if transport is None:
-                return "nobody uses it any more"
-            transport.handle(text, link)
-        except LinkBroken as error:
-            return error.message
-        except Exception:
-            # A hub that says it is connected must not be deaf: whatever went wrong, connect again.
-            _logger.exception("handling a packet failed unexpectedly")
-            return "an unexpected error"
-        finally:
-            transport = None
-
-
-def _reconnected(
-    reference: weakref.ref[SocketIoTransport], keeper: _Keeper, delays: list[float]
-) -> Link | None:
-    """A new connection, fully announced; None when there is none to be had or nobody wants it."""
-    for delay in delays:
-        if keeper.stopped.wait(delay):
-            return None
-        transport = reference()
-        if transport is None:
-            return None
-        link = None
-        try:
-            link = transport.make_link()
-            keeper.link = link
-            transport.start(link, keeper)
-        except (EventHubConnectionError, LinkBroken) as error:
-            _logger.info("reconnecting to the event server failed: %s", error.message)
-            if link is not None:
-                transport.lost(link)
-        except Exception:
-            _logger.exception("reconnecting to the event server failed unexpectedly")
-        else:
-            return link
-        finally:
-            del transport
-    return None
