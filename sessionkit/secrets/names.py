@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _TELLTALE = re.compile(
-    r"auth(?!or(s|$|[-_.]))|token|secret|passw|passphrase|passcode|pwd|cookie|credential|signature|session|jwt|bearer"
+    r"auth(?!or(s|$|[-_.]))|token|secret|passw|passphrase|passcode|pwd|cookie|credential|signature|session$|sess(ion)?[-_]?id|jwt|bearer"
     r"|(api|access|private|account|shared|subscription)[-_. ]?key|(^|[-_.])(key|sig|pass|pin)$",
     re.IGNORECASE,
 )
