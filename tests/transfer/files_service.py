@@ -2,7 +2,7 @@
 
 import hashlib
 import random
-from functools import lru_cache
+from functools import cache
 
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -11,7 +11,7 @@ from sessionkit.http import HttpEngine
 from sessionkit.sandbox.service import Service
 
 
-@lru_cache(maxsize=None)
+@cache
 def content(name):
     return random.Random(name).randbytes(int(name.split("-")[1].split(".")[0]))
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import resource
 import signal
 import subprocess
@@ -350,4 +349,4 @@ def test_memory_does_not_grow_with_the_files(sandbox, folder, tmp_path):
     )
     few, many = json.loads(done.stdout)
     assert many - few < 8_000  # kilobytes; the files are 64 MB together
-    assert len(os.listdir(folder)) == 160
+    assert len(list(folder.iterdir())) == 160
