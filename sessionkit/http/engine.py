@@ -17,6 +17,7 @@ from sessionkit.errors import (
     RequestError,
 )
 from sessionkit.http import history as history_
+from sessionkit.http.body import Body
 from sessionkit.http.limits import ConcurrencyLimit
 from sessionkit.http.message import (
     Call,
@@ -158,7 +159,8 @@ class HttpEngine(SessionEngine):
         Args:
             method: "GET", "POST", ...
             uri: Below the base URL, or a whole URL; the credential goes to the base URL's origin only.
-            args: Query parameters of GET, HEAD and DELETE; the JSON body of others; bytes go as they are.
+            args: Query parameters of GET, HEAD and DELETE; the JSON body of others; bytes and a `Body` go
+                as they are.
             headers: Headers of this call only.
             timeout: Seconds for this call instead of the session's `timeout`.
 
@@ -254,13 +256,17 @@ class HttpEngine(SessionEngine):
 
         Another origin than the session's gets none of the session's own headers, but for harmless ones.
         """
-        url, body = self.url_of(call.uri), None
+        url = self.url_of(call.uri)
+        body: bytes | Body | None = None
         headers = Headers(self._headers)
         if url is call.uri and split(url)[0] != self.origin:
             headers = harmless(headers)
         if call.headers:
             headers.update(call.headers)
-        if isinstance(call.args, (bytes, bytearray)):
+        if isinstance(call.args, Body):
+            body = call.args
+            headers["Content-Length"] = str(len(body))
+        elif isinstance(call.args, (bytes, bytearray)):
             body = bytes(call.args)
         elif call.method in BODILESS:
             url = with_query(url, call.args)

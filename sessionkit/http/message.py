@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from sessionkit.http.body import Body
     from sessionkit.outcome import Attempt
 
 
@@ -141,7 +142,7 @@ class Request:
         method: "GET", "POST", ...
         url: Absolute.
         headers: See `Headers`.
-        body: Bytes, or None.
+        body: Bytes, a `Body`, or None.
         credentials: Names of the headers that signing set; they never leave the session's origin.
         stream: Leave the body of a successful answer unread.
         signed: Whether it is to be signed.
@@ -155,7 +156,7 @@ class Request:
         method: str,
         url: str,
         headers: Mapping[str, str] | Headers = MappingProxyType({}),
-        body: bytes | None = None,
+        body: bytes | Body | None = None,
         *,
         stream: bool = False,
         signed: bool = True,

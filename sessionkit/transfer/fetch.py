@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # An attempt that brought so many bytes is not counted: the transfer gets on.
 _WORTHWHILE = 1 << 20
+_BACKOFF = RetryPolicy()
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
 
@@ -37,7 +38,6 @@ class Options:
     attempts: int
     timeout: float | None
     clock: Clock
-    backoff: RetryPolicy = RetryPolicy()
 
 
 class Stopped(Exception):
@@ -103,7 +103,7 @@ class _Fetch:
                 tried += self.received - before < _WORTHWHILE
                 if tried >= self._options.attempts:
                     raise broken.error from broken
-                self._options.clock.sleep(self._options.backoff.backoff(tried or 1))
+                self._options.clock.sleep(_BACKOFF.backoff(tried or 1))
             else:
                 if done is not None:
                     return done
