@@ -1,0 +1,109 @@
+"""The token file itself: its JSON, a reading that trusts nothing, a replacement that is never half done."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import stat
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from sessionkit.tokens.token import Token
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAX_BYTES = 1 << 20
+"""A token file larger than this is somebody's mistake or malice, and not read."""
+
+_MAX_TOKENS = 256
+# Seconds that a token stays in the file after its end: its refresh token may still be good.
+_KEPT_AFTER_END = 30 * 24 * 3600.0
+_READ_FLAGS = (
+    os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+)
+_WRITE_FLAGS = (
+    os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+)
+
+
+def read_bytes(path: Path) -> bytes | None:
+    """The content of a small, regular file of this user's; None for anything else.
+
+    Neither a symbolic link nor a pipe, a device or another user's file is read: somebody else could have
+    put it there, to have us send a token of theirs.
+    """
+    try:
+        descriptor = os.open(path, _READ_FLAGS)
+    except (OSError, ValueError):
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        try:
+            status = os.fstat(descriptor)
+            content = file.read(MAX_BYTES + 1) if _is_trusted(status) else b""
+        except OSError:
+            return None
+    return content if len(content) <= MAX_BYTES else None
+
+
+def _is_trusted(status: os.stat_result) -> bool:
+    owners = (0, os.geteuid()) if hasattr(os, "geteuid") else (status.st_uid,)
+    return stat.S_ISREG(status.st_mode) and status.st_uid in owners
+
+
+def decode(content: bytes | None) -> dict[str, Token] | None:
+    """The tokens in a file's content, without those that make no sense; None when the content is not ours."""
+    try:
+        data = json.loads(content or b"")
+    except (ValueError, RecursionError):
+        return None
+    entries = data.get("tokens") if isinstance(data, dict) and data.get("version") == 1 else None
+    if not isinstance(entries, dict):
+        return None
+    tokens = {name: Token.from_json(entry) for name, entry in entries.items()}
+    return {name: token for name, token in tokens.items() if token is not None}
+
+
+def encode(tokens: dict[str, Token], now: float) -> bytes:
+    """The content for `tokens`, without those long ended; the most recent 256 at most."""
+    alive = {name: token for name, token in tokens.items() if not token.expired(now - _KEPT_AFTER_END)}
+    recent = dict(sorted(alive.items(), key=lambda item: item[1].issued_at or 0)[-_MAX_TOKENS:])
+    entries = {name: token.to_json() for name, token in recent.items()}
+    return json.dumps({"version": 1, "tokens": entries}, indent=1).encode()
+
+
+def temporary_name(path: Path, tag: str) -> str:
+    """The name under which a replacement of `path` is written."""
+    return f".{path.name}.{tag}.tmp"
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Replace the file by `content`, mode 0600: at every moment there is the old file or the new one.
+
+    Raises:
+        OSError: the directory or disk does not allow it; the old file is untouched.
+    """
+    temporary = path.parent / temporary_name(path, secrets.token_hex(8))
+    descriptor = os.open(temporary, _WRITE_FLAGS, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    _sync_directory(path.parent)
+
+
+def _sync_directory(path: Path) -> None:
+    """Have the new name survive a power cut, where directories can be synced."""
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
