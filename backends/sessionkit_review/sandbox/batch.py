@@ -122,7 +122,7 @@ class Batch:
             ApiError: KeyError when there is none.
         """
         entity_type = self._type(name, {})
-        parts = [key] if isinstance(key, str) else list(key or ())
+        parts = list(key) if isinstance(key, (list, tuple)) else [key]
         if len(parts) != len(entity_type.primary_key):
             raise invalid(f"A key of {name} is ({', '.join(entity_type.primary_key)}), not {parts!r}.")
         found = tuple(str(part) for part in parts)
@@ -320,7 +320,7 @@ class Batch:
         where = " AND ".join(f"{quote(name)} = ?" for name in changes)
         for row in self.storage.rows(target, where, changes.values()):
             key = self._key(self.schema.types[row["_type"]], row)
-            if key not in wanted and row["_type"] in target.kinds:
+            if key not in wanted:
                 self._release(target, row["_type"], key, relation)
 
     def _release(self, target: EntityType, name: str, key: Key, relation: Relation) -> None:
@@ -336,7 +336,7 @@ class Batch:
         assert link is not None
         own, other = link.own.strip('"'), link.other.strip('"')
         cursor = self.storage.db.execute(
-            f"SELECT {link.other} FROM {link.table} WHERE {link.own} = ?",  # noqa: S608 - quoted names
+            f"SELECT {link.other} FROM {link.table} WHERE {link.own} = ?",
             (owner,),
         )
         current = [row[0] for row in cursor]
@@ -344,7 +344,7 @@ class Batch:
             if link.entity_type:
                 self.create(link.entity_type, {own: owner, other: entity_id})
             else:
-                self.storage.db.execute(f"INSERT INTO {link.table} VALUES (?, ?)", (owner, entity_id))  # noqa: S608
+                self.storage.db.execute(f"INSERT INTO {link.table} VALUES (?, ?)", (owner, entity_id))
         for entity_id in [item for item in current if item not in wanted]:
             where = f"{link.own} = ? AND {link.other} = ?"
             if link.entity_type:
@@ -352,7 +352,7 @@ class Batch:
                 for row in self.storage.rows(entity_type, where, (owner, entity_id)):
                     self.delete(link.entity_type, self._key(entity_type, row))
             else:
-                self.storage.db.execute(f"DELETE FROM {link.table} WHERE {where}", (owner, entity_id))  # noqa: S608
+                self.storage.db.execute(f"DELETE FROM {link.table} WHERE {where}", (owner, entity_id))
 
     def _key_of(self, target: EntityType, item: Any) -> Key:
         if not isinstance(item, dict) or any(

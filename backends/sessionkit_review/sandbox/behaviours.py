@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sessionkit_review.sandbox import values
-from sessionkit_review.sandbox.errors import duplicate
+from sessionkit_review.sandbox.errors import duplicate, invalid
 from sessionkit_review.sandbox.schema.expand import built_in_id
 from sessionkit_review.sandbox.schema.model import TREE, discriminators, quote
 
@@ -49,17 +49,14 @@ class Scene:
         """The oldest entity of type `name` for which the SQL holds; {} if there is none."""
         if name not in self.storage.schema:
             return {}
-        rows = self.storage.rows(self.storage.schema.get(name), f"{where} LIMIT 1", parameters)
+        rows = self.storage.rows(self.storage.schema.get(name), where, parameters, limit=1)
         return rows[0] if rows else {}
 
     def count(self, name: str, column: str, key: object) -> int:
         """How many entities of type `name` have this value."""
         store = self.storage.schema.get(name).store
-        sql = f"SELECT count(*) FROM {store} WHERE {quote(column)} = ?"  # noqa: S608 - schema's names
+        sql = f"SELECT count(*) FROM {store} WHERE {quote(column)} = ?"
         return int(self.storage.db.execute(sql, (key,)).fetchone()[0])
-
-
-Maker = "Callable[[Scene, Mapping[str, Any]], Any]"
 
 
 def _now(scene: Scene, _: Mapping[str, Any]) -> str:
@@ -269,15 +266,32 @@ def check_unique(storage: Storage, entity_type: EntityType, row: Mapping[str, An
 
 def plant(storage: Storage, context_id: str, parent_id: str | None) -> None:
     """Put a context, with everything below it, under another one in the tree of ancestors."""
-    storage.db.execute(f"INSERT OR IGNORE INTO {TREE} VALUES (?, ?, 0)", (context_id, context_id))  # noqa: S608
-    below = f"SELECT descendant FROM {TREE} WHERE ancestor = :id"  # noqa: S608 - a constant
+    storage.db.execute(f"INSERT OR IGNORE INTO {TREE} VALUES (?, ?, 0)", (context_id, context_id))
+    below = f"SELECT descendant FROM {TREE} WHERE ancestor = :id"
     parameters = {"id": context_id, "parent": parent_id}
     storage.db.execute(
-        f"DELETE FROM {TREE} WHERE descendant IN ({below}) AND ancestor NOT IN ({below})",  # noqa: S608
+        f"DELETE FROM {TREE} WHERE descendant IN ({below}) AND ancestor NOT IN ({below})",
         parameters,
     )
     storage.db.execute(
-        f"INSERT OR IGNORE INTO {TREE} SELECT up.ancestor, down.descendant, up.depth + down.depth + 1 "  # noqa: S608
+        f"INSERT OR IGNORE INTO {TREE} SELECT up.ancestor, down.descendant, up.depth + down.depth + 1 "
         f"FROM {TREE} up, {TREE} down WHERE up.descendant = :parent AND down.ancestor = :id",
         parameters,
+    )
+
+
+def move(storage: Storage, context_id: str, parent_id: str | None) -> None:
+    """Put a context under another one, into another project too.
+
+    Raises:
+        ApiError: ValidationError when the new parent is below the context itself.
+    """
+    below = f"SELECT descendant FROM {TREE} WHERE ancestor = ?"
+    if parent_id in {row[0] for row in storage.db.execute(below, (context_id,))}:
+        raise invalid(f"Context {context_id} cannot be moved below itself.")
+    plant(storage, context_id, parent_id)
+    storage.db.execute(
+        "UPDATE review_Context SET project_id = (SELECT project_id FROM review_Context WHERE id = ?) "
+        f"WHERE id IN ({below})",
+        (parent_id, context_id),
     )

@@ -137,6 +137,6 @@ def _unlink(storage: Storage, entity_type: EntityType, row: Row) -> None:
     if entity_type.primary_key != ("id",):
         return
     for table in storage.link_tables():
-        storage.db.execute(f"DELETE FROM {table} WHERE own = :id OR other = :id", {"id": row["id"]})  # noqa: S608
+        storage.db.execute(f"DELETE FROM {table} WHERE own = :id OR other = :id", {"id": row["id"]})
     if entity_type.is_a("Context"):
-        storage.db.execute(f"DELETE FROM {TREE} WHERE descendant = :id OR ancestor = :id", {"id": row["id"]})  # noqa: S608
+        storage.db.execute(f"DELETE FROM {TREE} WHERE descendant = :id OR ancestor = :id", {"id": row["id"]})

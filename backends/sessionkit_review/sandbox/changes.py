@@ -62,7 +62,7 @@ def parents(storage: Storage, entity_type: EntityType, row: Mapping[str, Any]) -
         found = storage.row(parent, (listed[0]["parentId"],)) if parent else None
         return listed + (parents(storage, storage.schema.get(found["_type"]), found) if found else [])
     cursor = storage.db.execute(
-        f"SELECT ancestor FROM {TREE} WHERE descendant = ? AND depth > 0 ORDER BY depth",  # noqa: S608
+        f"SELECT ancestor FROM {TREE} WHERE descendant = ? AND depth > 0 ORDER BY depth",
         (row.get("id"),),
     )
     for (ancestor,) in cursor.fetchall():

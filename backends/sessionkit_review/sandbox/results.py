@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sessionkit_review.sandbox import values
+from sessionkit_review.sandbox.errors import invalid
 from sessionkit_review.sandbox.query.compiler import Compiler
 from sessionkit_review.sandbox.query.grammar import Aggregate, Query, parse
+from sessionkit_review.sandbox.schema.model import similar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from sessionkit_review.sandbox.storage import Storage
 
 Json = dict[str, Any]
-
-_CHUNK = 10_000
 
 
 @dataclass(slots=True)
@@ -75,19 +75,24 @@ class Results:
         Raises:
             ApiError: for a query that cannot be understood or run.
         """
-        query = parse(expression)
+        return self.run(parse(expression), expression, style)
+
+    def run(self, query: Query, expression: str, style: Style) -> Json:
+        """The answer to a query that is parsed already; `expression` is for error messages."""
         compiler = Compiler(self.storage, expression)
         if query.is_aggregate:
+            if not style.strict:
+                raise invalid("Aggregates and group by need the strict API (ftrack-strict-api: true).")
             return {
                 "action": "query",
                 "data": self._aggregate(query, compiler),
                 "metadata": _metadata(query, 0),
             }
         tree = self._tree(query, compiler, style)
-        columns = self._columns(tree)
+        columns = _columns(self.storage, tree)
         statement = compiler.rows(query, columns)
         rows = self.storage.db.execute(statement.sql, statement.parameters).fetchall()
-        records = self._records(tree, columns, rows)
+        records = self._records(tree, rows)
         data = _Writer(denormalize=style.denormalize).entities(records, tree)
         return {"action": "query", "data": data, "metadata": _metadata(query, len(rows))}
 
@@ -99,14 +104,14 @@ class Results:
         for name in names:
             self._grow(tree, [(name, "")], style)
         self._always(tree, style)
-        columns = self._columns(tree)
+        columns = _columns(self.storage, tree)
         listed = ", ".join(self.storage.column(entity_type, name, "t") for name in columns)
         where = " AND ".join(f't."{name}" = ?' for name in entity_type.primary_key)
         rows = self.storage.db.execute(
-            f"SELECT t._type, {listed} FROM {entity_type.table} t WHERE {where}",  # noqa: S608 - schema's names
+            f"SELECT t._type, {listed} FROM {entity_type.table} t WHERE {where}",
             tuple(key),
         ).fetchall()
-        records = self._records(tree, columns, rows)
+        records = self._records(tree, rows)
         return _Writer(denormalize=style.denormalize).entities(records, tree)[0] if records else None
 
     def _aggregate(self, query: Query, compiler: Compiler) -> list[Json]:
@@ -139,12 +144,13 @@ class Results:
     ) -> None:
         """Add a path to what is loaded."""
         for index, (name, cast) in enumerate(steps):
-            attribute = tree.entity_type.attributes.get(name)
-            if attribute is None or attribute.restricted:
+            holder = self.storage.schema.holder(tree.entity_type, name)
+            if holder is None or holder.attributes[name].restricted:
                 if fail:
-                    fail(f"{tree.entity_type.name} has no attribute {name!r} to select")
+                    hint = similar(name, tree.entity_type.attributes)
+                    fail(f"{tree.entity_type.name} has no attribute {name!r} to select{hint}")
                 return
-            relation = tree.entity_type.relations.get(name)
+            attribute, relation = holder.attributes[name], holder.relations.get(name)
             if relation is None:
                 if fail and index < len(steps) - 1:
                     fail(f"{tree.entity_type.name}.{name} is a value, not an entity")
@@ -173,14 +179,19 @@ class Results:
         for name in wanted:
             tree.scalars.setdefault(name)
 
-    def _columns(self, tree: Tree) -> list[str]:
-        """The columns that a tree needs: its values and where its relations begin."""
-        owns = [tree.entity_type.relations[name].own for name, _ in tree.relations]
-        return list(dict.fromkeys([*tree.entity_type.primary_key, *tree.scalars, *owns]))
-
-    def _records(self, tree: Tree, columns: list[str], rows: list[tuple[Any, ...]]) -> list[Record]:
+    def _records(self, tree: Tree, rows: list[tuple[Any, ...]]) -> list[Record]:
         """Records of rows, with everything below them."""
-        return _Loader(self.storage, self._url_of).records(tree, columns, rows, self._columns)
+        return _Loader(self.storage, self._url_of).records(tree, rows)
+
+
+def _columns(storage: Storage, tree: Tree) -> list[str]:
+    """The columns that a tree needs: its values and where its relations begin."""
+    owns = [_relation(storage, tree, name).own for name, _ in tree.relations]
+    return list(dict.fromkeys([*tree.entity_type.primary_key, *tree.scalars, *owns]))
+
+
+def _relation(storage: Storage, tree: Tree, name: str) -> Relation:
+    return (storage.schema.holder(tree.entity_type, name) or tree.entity_type).relations[name]
 
 
 class _Loader:
@@ -191,40 +202,43 @@ class _Loader:
         self._url_of = url_of
         self._known: dict[tuple[Any, ...], Record] = {}
 
-    def records(
-        self,
-        tree: Tree,
-        columns: list[str],
-        rows: list[tuple[Any, ...]],
-        columns_of: Callable[[Tree], list[str]],
-    ) -> list[Record]:
-        """The records of `rows` (type, then `columns`)."""
-        readers = [
-            (index + 1, name, self._reader(tree.entity_type, name))
-            for index, name in enumerate(columns)
-            if name in tree.scalars
-        ]
-        keys = [columns.index(name) + 1 for name in tree.entity_type.primary_key]
+    def records(self, tree: Tree, rows: list[tuple[Any, ...]]) -> list[Record]:
+        """The records of `rows` (type, then the tree's columns)."""
+        columns = _columns(self.storage, tree)
+        keys = tree.entity_type.primary_key  # the first columns
+        readers: dict[str, list[tuple[int, str, Callable[[Any], Any]]]] = {}
         found = []
         for row in rows:
-            identity = (row[0], *(row[index] for index in keys))
+            identity = row[: len(keys) + 1]
             record = self._known.get(identity)
             if record is None:
-                names = tree.entity_type.primary_key
-                record = Record(row[0], dict(zip(names, identity[1:], strict=True)))
-                self._known[identity] = record
-            for index, name, read in readers:
+                record = self._known[identity] = Record(row[0], dict(zip(keys, identity[1:], strict=True)))
+            if row[0] not in readers:
+                readers[row[0]] = self._readers(self.storage.schema.types[row[0]], tree, columns)
+            for index, name, read in readers[row[0]]:
                 record.scalars[name] = read(row[index])
             found.append(record)
-        for (name, _), inner in tree.relations.items():
-            relation = tree.entity_type.relations[name]
-            owners = [row[columns.index(relation.own) + 1] for row in rows]
-            self._relate(found, owners, name, relation, inner, columns_of)
+        for (name, cast), inner in tree.relations.items():
+            relation = _relation(self.storage, tree, name)
+            own = columns.index(relation.own) + 1
+            owners = [
+                row[own] if name in self.storage.schema.types[row[0]].attributes else None for row in rows
+            ]
+            self._relate(found, owners, name, relation, inner, cast=bool(cast))
         return found
 
+    def _readers(
+        self, entity_type: EntityType, tree: Tree, columns: list[str]
+    ) -> list[tuple[int, str, Callable[[Any], Any]]]:
+        """For the values that entities of a type have: where in a row they are and how they are read."""
+        return [
+            (index + 1, name, self._reader(entity_type, name))
+            for index, name in enumerate(columns)
+            if name in tree.scalars and name in entity_type.attributes
+        ]
+
     def _reader(self, entity_type: EntityType, name: str) -> Callable[[Any], Any]:
-        attribute = entity_type.attributes.get(name)
-        kind = attribute.kind if attribute else "string"
+        kind = entity_type.attributes[name].kind
         if kind == "object":
             which = "thumbnail" if name.startswith("thumbnail") else "get"
             return lambda value: value and {"value": self._url_of(which, value)}
@@ -241,40 +255,37 @@ class _Loader:
         name: str,
         relation: Relation,
         tree: Tree,
-        columns_of: Callable[[Tree], list[str]],
+        *,
+        cast: bool,
     ) -> None:
         """Load what `relation` leads to from `records`, all of it at once."""
-        columns = columns_of(tree)
         wanted = list(dict.fromkeys(owner for owner in owners if owner is not None))
-        rows = [
-            row
-            for at in range(0, len(wanted), _CHUNK)
-            for row in self._rows(relation, tree, columns, wanted[at : at + _CHUNK])
-        ]
-        loaded = self.records(tree, columns, [row[1:] for row in rows], columns_of)
+        rows = self._rows(relation, tree, wanted) if wanted else []
+        loaded = self.records(tree, [row[1:] for row in rows])
         by_owner: dict[Any, list[Record]] = {}
         for row, record in zip(rows, loaded, strict=True):
             by_owner.setdefault(row[0], []).append(record)
         for record, owner in zip(records, owners, strict=True):
+            if name not in self.storage.schema.types[record.type].attributes:
+                continue
             related = by_owner.get(owner, [])
             if relation.many:
                 record.relations[name] = related
             elif related:
                 record.relations[name] = related[0]
-            else:
+            elif not cast:  # what is not of the cast's type is left out, it is there nevertheless
                 record.relations.setdefault(name, _dangling(tree.entity_type, owner))
 
-    def _rows(
-        self, relation: Relation, tree: Tree, columns: list[str], owners: list[Any]
-    ) -> list[tuple[Any, ...]]:
+    def _rows(self, relation: Relation, tree: Tree, owners: list[Any]) -> list[tuple[Any, ...]]:
+        """The owner, type and columns of all that `relation` leads to from the `owners`."""
         target = tree.entity_type
         source, match = relation.source.format(t="t", x="x"), relation.match.format(t="t", x="x")
-        listed = ", ".join(self.storage.column(target, column, "t") for column in columns)
+        listed = ", ".join(self.storage.column(target, name, "t") for name in _columns(self.storage, tree))
         fixed = "".join(f" AND t.{column} = '{value}'" for column, value in relation.fixed)
         kinds = json.dumps(sorted(target.kinds))
         order = {"dense": "t.configuration_id", "tree": "x.depth DESC, t.rowid"}.get(relation.kind, "t.rowid")
         return self.storage.db.execute(
-            f"SELECT {match}, t._type, {listed} FROM {source} WHERE "  # noqa: S608 - names of the schema
+            f"SELECT {match}, t._type, {listed} FROM {source} WHERE "
             f"{match} IN (SELECT value FROM json_each(?)){fixed} "
             f"AND t._type IN (SELECT value FROM json_each(?)) ORDER BY {order}",
             (json.dumps(owners), kinds),
@@ -286,7 +297,7 @@ class _Writer:
 
     def __init__(self, *, denormalize: bool) -> None:
         self._again = denormalize
-        self._written: dict[int, set[str]] = {}
+        self._written: dict[int, set[int]] = {}
 
     def entities(self, records: list[Record], tree: Tree) -> list[Json]:
         return [self._entity(record, tree) for record in records]
@@ -300,9 +311,9 @@ class _Writer:
             names = tree.scalars if self._again else record.scalars
             entity.update((name, record.scalars[name]) for name in names if name in record.scalars)
         for (name, _), inner in tree.relations.items():
-            if name not in record.relations or (name in written and not self._again):
+            if name not in record.relations or (id(inner) in written and not self._again):
                 continue
-            written.add(name)
+            written.add(id(inner))
             related = record.relations[name]
             if isinstance(related, list):
                 entity[name] = self.entities(related, inner)

@@ -112,7 +112,7 @@ class Storage:
 
     def create(self) -> None:
         """Make what is missing; a database of an earlier run brings its own schema."""
-        self.db.execute("CREATE TABLE IF NOT EXISTS review_setting (name TEXT PRIMARY KEY, value TEXT)")
+        self.db.execute("CREATE TABLE IF NOT EXISTS review__setting (name TEXT PRIMARY KEY, value TEXT)")
         kept = self.setting("schemas")
         self.use(Schema(json.loads(kept)) if kept else self.schema)
 
@@ -134,19 +134,19 @@ class Storage:
 
     def setting(self, name: str) -> str | None:
         """A value that the service keeps beside its entities."""
-        row = self.db.execute("SELECT value FROM review_setting WHERE name = ?", (name,)).fetchone()
+        row = self.db.execute("SELECT value FROM review__setting WHERE name = ?", (name,)).fetchone()
         return str(row[0]) if row else None
 
     def set_setting(self, name: str, value: str) -> None:
         """Keep a value beside the entities."""
-        self.db.execute("INSERT OR REPLACE INTO review_setting VALUES (?, ?)", (name, value))
+        self.db.execute("INSERT OR REPLACE INTO review__setting VALUES (?, ?)", (name, value))
 
     def clear(self) -> None:
         """Remove every entity."""
         for family in sorted({entity_type.store for entity_type in self.schema.types.values()}):
-            self.db.execute(f"DELETE FROM {family}")  # noqa: S608 - quoted names of our own tables
+            self.db.execute(f"DELETE FROM {family}")
         for table in sorted(self.link_tables()):
-            self.db.execute(f"DELETE FROM {table}")  # noqa: S608 - as above
+            self.db.execute(f"DELETE FROM {table}")
         self.db.execute(f"DELETE FROM {TREE}")
 
     def link_tables(self) -> set[str]:
@@ -155,8 +155,8 @@ class Storage:
         return {r.link.table for r in relations if r.link and not r.link.entity_type}
 
     def column(self, entity_type: EntityType, name: str, alias: str) -> str:
-        """SQL for an attribute (or hidden column) `name` of the row `alias`."""
-        found = _computed(entity_type, name)
+        """SQL for an attribute (or hidden column) `name`, its own or of a kind of it, of the row `alias`."""
+        found = _computed(self.schema.holder(entity_type, name) or entity_type, name)
         if found is None:
             return f"{alias}.{quote(name)}"
         sql, needs = found
@@ -182,7 +182,7 @@ class Storage:
         names = ["_type", *values]
         marks = ", ".join("?" * len(names))
         self.db.execute(
-            f"INSERT INTO {entity_type.store} ({_listed(names)}) VALUES ({marks})",  # noqa: S608 - quoted names
+            f"INSERT INTO {entity_type.store} ({_listed(names)}) VALUES ({marks})",
             (entity_type.name, *values.values()),
         )
 
@@ -190,24 +190,28 @@ class Storage:
         """Change columns of a row."""
         changes = ", ".join(f"{quote(name)} = ?" for name in values)
         self.db.execute(
-            f"UPDATE {entity_type.store} SET {changes} WHERE {_is_key(entity_type)}",  # noqa: S608 - as above
+            f"UPDATE {entity_type.store} SET {changes} WHERE {_is_key(entity_type)}",
             (*values.values(), *key),
         )
 
     def delete(self, entity_type: EntityType, key: Sequence[str]) -> None:
         """Remove a row."""
-        self.db.execute(f"DELETE FROM {entity_type.store} WHERE {_is_key(entity_type)}", tuple(key))  # noqa: S608
+        self.db.execute(f"DELETE FROM {entity_type.store} WHERE {_is_key(entity_type)}", tuple(key))
 
     def row(self, entity_type: EntityType, key: Sequence[str]) -> Row | None:
         """The stored columns of one entity of this type or a kind of it, with its type as `_type`."""
-        rows = self.rows(entity_type, _is_key(entity_type), key)
-        return rows[0] if rows and rows[0]["_type"] in entity_type.kinds else None
+        rows = self.rows(entity_type, _is_key(entity_type), key, limit=1)
+        return rows[0] if rows else None
 
-    def rows(self, entity_type: EntityType, where: str, parameters: Iterable[Any] = ()) -> list[Row]:
-        """The stored columns of all rows of the family for which the SQL `where` holds, oldest first."""
+    def rows(
+        self, entity_type: EntityType, where: str, parameters: Iterable[Any] = (), *, limit: int = -1
+    ) -> list[Row]:
+        """The stored columns of the entities of this type for which the SQL `where` holds, oldest first."""
+        kinds = sorted(entity_type.kinds)
+        marks = ", ".join("?" * len(kinds))
         cursor = self.db.execute(
-            f"SELECT * FROM {entity_type.store} WHERE {where} ORDER BY rowid",  # noqa: S608 - SQL of our own
-            tuple(parameters),
+            f"SELECT * FROM {entity_type.store} WHERE ({where}) AND _type IN ({marks}) ORDER BY rowid LIMIT ?",
+            (*parameters, *kinds, limit),
         )
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor]
@@ -245,7 +249,7 @@ class Storage:
         value = _NEAREST_VALUE if owner.name == "Context" else _OWN_VALUE
         self.db.execute(f"DROP VIEW IF EXISTS {values.table}")
         self.db.execute(
-            f"CREATE VIEW {values.table} AS SELECT '{values.name}' AS _type, c.id AS configuration_id, "  # noqa: S608
+            f"CREATE VIEW {values.table} AS SELECT '{values.name}' AS _type, c.id AS configuration_id, "
             f'e.id AS entity_id, c.key AS key, coalesce(({value}), c."default") AS value '
             "FROM review_CustomConfigurationBase c "
             f"JOIN {owner.store} e ON {applies} WHERE c._type = 'CustomAttributeConfiguration'"

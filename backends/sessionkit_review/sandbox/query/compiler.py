@@ -62,6 +62,13 @@ class _Place:
     def then(self, relation: Relation, target: EntityType, *, cast: bool) -> _Place:
         return replace(self, references=(*self.references, (relation, target, cast)))
 
+    def seen_as(self, entity_type: EntityType) -> _Place:
+        """The same place, with the attributes of a kind of its type."""
+        if not self.references:
+            return replace(self, root=entity_type)
+        relation, _, cast = self.references[-1]
+        return replace(self, references=(*self.references[:-1], (relation, entity_type, cast)))
+
     def before(self) -> _Place:
         return replace(self, references=self.references[:-1])
 
@@ -89,7 +96,7 @@ class Compiler:
         entity_type = self.entity_type(query)
         listed = ", ".join(self.storage.column(entity_type, name, "t0") for name in columns)
         clauses = self._clauses(query, entity_type, "t0")
-        return Statement(f"SELECT t0._type, {listed} {clauses}", self.parameters)  # noqa: S608 - bound values
+        return Statement(f"SELECT t0._type, {listed} {clauses}", self.parameters)
 
     def aggregates(self, query: Query) -> tuple[list[tuple[str, str]], Statement]:
         """The (name, kind) of the columns of an aggregate query's rows, and what selects them."""
@@ -104,7 +111,7 @@ class Compiler:
             kind = attribute.kind if function in {"", "min", "max"} else "number"
             columns.append((f"{function}_{name}" if function else name, kind))
         clauses = self._clauses(query, entity_type, "t0")
-        return columns, Statement(f"SELECT {', '.join(listed)} {clauses}", self.parameters)  # noqa: S608
+        return columns, Statement(f"SELECT {', '.join(listed)} {clauses}", self.parameters)
 
     def fail(self, message: str, position: int) -> NoReturn:
         raise ParseError(message, self.expression, position)
@@ -140,7 +147,7 @@ class Compiler:
     def _walk(self, path: Path, place: _Place, test: Compare | Exists) -> str:
         """Follow `path` and put `test` at its end; from a collection on, inside an EXISTS."""
         for index, step in enumerate(path.steps):
-            attribute = self._attribute(place.entity_type, step, path)
+            place, attribute = self._attribute(place, step, path)
             last = index == len(path.steps) - 1
             if last and isinstance(test, Compare) and attribute.kind not in {"many", "mapped"}:
                 return self._compare(test, attribute, self._value_sql(place, attribute))
@@ -172,7 +179,7 @@ class Compiler:
             conditions.append(self._walk(rest, inner, test))
         elif isinstance(test, Exists) and test.criteria is not None:
             conditions.append(self._criteria(test.criteria, inner))
-        return f"EXISTS (SELECT 1 FROM {source} WHERE {' AND '.join(conditions)})"  # noqa: S608
+        return f"EXISTS (SELECT 1 FROM {source} WHERE {' AND '.join(conditions)})"
 
     def _conditions(self, relation: Relation, target: EntityType, alias: str, *, cast: bool) -> list[str]:
         """What entities at the other side must be, beyond being related."""
@@ -183,10 +190,11 @@ class Compiler:
 
     def _exists(self, criteria: Exists, place: _Place) -> str:
         """Checks that has and any stand where they belong, then compiles."""
-        entity_type, attribute = place.entity_type, None
+        found, attribute = place, None
         for step in criteria.path.steps:
-            attribute = self._attribute(entity_type, step, criteria.path)
-            _, entity_type = self._follow(entity_type, attribute, step, criteria.path)
+            found, attribute = self._attribute(found, step, criteria.path)
+            relation, target = self._follow(found.entity_type, attribute, step, criteria.path)
+            found = found.then(relation, target, cast=bool(step.cast))
         assert attribute is not None
         wanted = "has" if attribute.kind == "one" else "any"
         if criteria.quantifier != wanted:
@@ -197,7 +205,7 @@ class Compiler:
     def _scalar(self, path: Path, place: _Place) -> tuple[str, Attribute]:
         """SQL for the one value at the end of a path without collections."""
         for index, step in enumerate(path.steps):
-            attribute = self._attribute(place.entity_type, step, path)
+            place, attribute = self._attribute(place, step, path)
             if attribute.kind in {"many", "mapped"}:
                 self.fail(f"{str(path)!r} goes through a collection and has no one value", path.position)
             if index == len(path.steps) - 1:
@@ -230,7 +238,7 @@ class Compiler:
             *self._conditions(relation, target, t, cast=cast),
         ]
         column = self.storage.column(target, name, t)
-        return f"(SELECT {column} FROM {relation.source.format(t=t)} WHERE {' AND '.join(conditions)})"  # noqa: S608
+        return f"(SELECT {column} FROM {relation.source.format(t=t)} WHERE {' AND '.join(conditions)})"
 
     def _compare(self, test: Compare, attribute: Attribute, sql: str) -> str:
         operator = test.operator
@@ -277,7 +285,7 @@ class Compiler:
         if len(query.projections) != 1 or isinstance(query.projections[0], Aggregate):
             self.fail("A query within a query selects one attribute", query.entity_type.position)
         sql, _ = self._scalar(query.projections[0], _Place(entity_type, alias))
-        return f"SELECT {sql} {self._clauses(query, entity_type, alias)}"  # noqa: S608
+        return f"SELECT {sql} {self._clauses(query, entity_type, alias)}"
 
     def _literals(self, attribute: Attribute, value: Literal) -> list[Any]:
         """The value in the forms in which it may be stored."""
@@ -290,14 +298,17 @@ class Compiler:
             message = f"{value.text!r} is not a {kind.kind}, which {attribute.name!r} is"
             raise ParseError(message, self.expression, value.position) from error
 
-    def _attribute(self, entity_type: EntityType, step: Step, path: Path) -> Attribute:
-        attribute = entity_type.attributes.get(step.name)
-        if attribute is None:
+    def _attribute(self, place: _Place, step: Step, path: Path) -> tuple[_Place, Attribute]:
+        """The attribute that a step names, and the place seen as the type that has it."""
+        entity_type = place.entity_type
+        holder = self.schema.holder(entity_type, step.name)
+        if holder is None:
             hint = similar(step.name, entity_type.attributes)
             self.fail(f"{entity_type.name} has no attribute {step.name!r}{hint}", path.position)
+        attribute = holder.attributes[step.name]
         if attribute.restricted:
             self.fail(f"{entity_type.name}.{step.name} cannot be queried", path.position)
-        return attribute
+        return (place if holder is entity_type else place.seen_as(holder)), attribute
 
     def _follow(
         self, entity_type: EntityType, attribute: Attribute, step: Step, path: Path

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-TREE = "review_tree"
+TREE = "review__tree"
 """Every context with each of its ancestors, itself included: (ancestor, descendant, depth)."""
 
 
@@ -123,7 +123,7 @@ class EntityType:
     @property
     def table(self) -> str:
         """The table or view that is read, quoted."""
-        return quote(f"review_dense_{self.name}") if self.is_dense else self.store
+        return quote(f"review__dense_{self.name}") if self.is_dense else self.store
 
     def is_a(self, name: str) -> bool:
         """Whether this type is `name` or a kind of it."""
@@ -172,6 +172,17 @@ class Schema:
             return self.types[name]
         except (KeyError, TypeError):
             raise KeyError(f"There is no entity type {name!r}{similar(str(name), self.types)}.") from None
+
+    def holder(self, entity_type: EntityType, name: str) -> EntityType | None:
+        """The type whose attribute `name` is meant on entities of `entity_type`: itself, or the broadest kind
+        of it that has one (a Resource's "username" is the User's). None if there is none.
+        """
+        if name in entity_type.attributes:
+            return entity_type
+        kinds = [
+            self.types[kind] for kind in sorted(entity_type.kinds) if name in self.types[kind].attributes
+        ]
+        return max(kinds, key=lambda kind: len(kind.kinds)) if kinds else None
 
     def concrete(self, name: str, data: Mapping[str, Any]) -> EntityType:
         """The type of an entity created as `name`: `data` may say more exactly what it is."""
@@ -269,7 +280,7 @@ def _relation(schema: Schema, owner: EntityType, attribute: Attribute) -> Relati
         return Relation(
             target.name, True, "inverse", "id", f"{target.table} {{t}}", match, column, tuple(fixed)
         )
-    link = Link(quote(f"review_link_{owner.family}_{attribute.name}"), '"own"', '"other"')
+    link = Link(quote(f"review__link_{owner.family}_{attribute.name}"), '"own"', '"other"')
     return _many_to_many(attribute, target, link)
 
 
