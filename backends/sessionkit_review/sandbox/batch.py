@@ -194,7 +194,7 @@ class Batch:
             key = self.schema.types[value["__entity_type__"]].primary_key[0]
             if isinstance(value.get(key), str):
                 return str(value[key])
-        raise invalid(f"{name}: {value!r} is not a reference to an entity.")
+        raise invalid(f"{name}: this {type(value).__name__} is not a reference to an entity.")
 
     def _note(self, action: str, entity_type: EntityType, key: Key, before: Row, after: Row) -> None:
         known = self._changes.get((entity_type.family, key))
@@ -358,7 +358,7 @@ class Batch:
         if not isinstance(item, dict) or any(
             not isinstance(item.get(name), str) for name in target.primary_key
         ):
-            raise invalid(f"{item!r} is not a reference to a {target.name}.")
+            raise invalid(f"This {type(item).__name__} is not a reference to a {target.name}.")
         return tuple(item[name] for name in target.primary_key)
 
     def _write(self, statement: Any) -> None:
@@ -372,5 +372,5 @@ def _items(name: str, value: Any) -> list[Any]:
     if value is None:
         return []
     if not isinstance(value, list):
-        raise invalid(f"{name}: {value!r} is not a list of entities.")
+        raise invalid(f"{name}: a {type(value).__name__} is not a list of entities.")
     return value

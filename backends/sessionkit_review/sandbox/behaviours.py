@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -260,7 +259,7 @@ def check_unique(storage: Storage, entity_type: EntityType, row: Mapping[str, An
             if r["_type"] in storage.schema.get(name).kinds and [r[k] for k in entity_type.primary_key] != own
         ]
         if others:
-            told = json.dumps({column: row[column] for column in columns})
+            told = ", ".join(f"{column} {row[column]!r}" for column in columns)
             raise duplicate(f"Duplicate entry: there is a {others[0]['_type']} with {told} already.")
 
 
