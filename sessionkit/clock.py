@@ -30,9 +30,9 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's own clock."""
 
-    time = staticmethod(time.time)
     monotonic = staticmethod(time.monotonic)
     sleep = staticmethod(time.sleep)
+    time = staticmethod(time.time)  # last: it hides the module
 
 
 SYSTEM_CLOCK: Clock = SystemClock()

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sessionkit.engine import Attempt
+    from sessionkit.outcome import Attempt
 
 __all__ = [
     "AuthenticationError",
@@ -115,6 +115,7 @@ class RequestError(SessionKitError):
         messages: The service's own messages, in its order.
         attempts: Every attempt that was made, oldest first.
         body: The beginning of the answer's body (at most 500 characters, secrets removed), or "".
+        sent: Whether the request may have reached the service, so that asking again may do it twice.
     """
 
     def __init__(
@@ -129,6 +130,7 @@ class RequestError(SessionKitError):
         messages: Sequence[str] = (),
         attempts: Sequence[Attempt] = (),
         body: str = "",
+        sent: bool = True,
     ) -> None:
         super().__init__(message, hint=hint)
         self.method = method
@@ -138,6 +140,7 @@ class RequestError(SessionKitError):
         self.messages = tuple(messages)
         self.attempts = tuple(attempts)
         self.body = body
+        self.sent = sent
 
     def __str__(self) -> str:
         asked = f"{self.method} {self.url}".strip()

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from starlette.routing import BaseRoute
 
@@ -35,11 +36,13 @@ class Host(Protocol):
             with the service's name.
         clock: The sandbox's time; tests turn it to let tokens expire.
         url: Where the sandbox listens, without a trailing slash: "http://127.0.0.1:8000".
+        data_folder: While `load` runs, where relative file names of the data start from.
     """
 
     db: sqlite3.Connection
     clock: Clock
     url: str
+    data_folder: Path
 
     def publish(self, event: Mapping[str, Any]) -> None:
         """Send an event (at least `topic` and `data`) to the clients of the sandbox's event server."""

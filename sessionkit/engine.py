@@ -1,0 +1,429 @@
+"""`SessionEngine`: prepare, send, process, and the one loop that runs them.
+
+A backend says how a call becomes a request (`prepare`), how it is asked (`send`) and what the answer means
+(`process`). `execute` is the only place where calls are signed, repeated, renewed and given up.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from abc import abstractmethod
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from sessionkit import fork, reaper, registry
+from sessionkit.clock import SYSTEM_CLOCK, Clock, Deadline
+from sessionkit.errors import AuthenticationError, CallTimeout, RequestError, SessionClosed
+from sessionkit.outcome import Again, Attempt, Done, Exchange, Failed, Identity, Outcome, Renew
+from sessionkit.registry import Singleton
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from sessionkit.cache import Cache
+    from sessionkit.events import EventHub
+
+log = logging.getLogger(__name__)
+
+MAX_RENEWALS: Final = 2
+"""How often one call may find its credential refused: once stale, once revoked while on its way."""
+
+
+class _Family:
+    """What a session shares with its siblings besides the attributes they copy."""
+
+    __slots__ = ("cache", "closed", "hub", "hub_factory", "lock")
+
+    def __init__(self, cache: Cache | None, hub_factory: Callable[[Any], EventHub] | None) -> None:
+        self.closed = False
+        self.cache = cache
+        self.hub: EventHub | None = None
+        self.hub_factory = hub_factory
+        self.lock = threading.Lock()
+
+
+class SessionEngine(metaclass=Singleton):
+    """The abstract session.
+
+    A subclass names its kind (`__metakey__`) and implements `prepare`, `send` and `process`:
+
+        class Echo(SessionEngine):
+            __metakey__ = "echo"
+            def prepare(self, call): return call
+            def send(self, request, deadline): return request
+            def process(self, response, call): return Done(response)
+
+        with Echo() as session:
+            session.execute("hello")
+
+    Args:
+        timeout: Seconds that a call may take as a whole, waiting and repeating included.
+        cache: The session's cache; None makes a `MemoryCache` when first used.
+        event_hub_factory: Makes the session's hub from the session; None makes a hub of this process.
+        clock: Time, for tests.
+    """
+
+    __metakey__: ClassVar[str]
+
+    # Until the constructor of this class has run there is nothing to close.
+    closed: bool = True
+    arguments: Any = None
+    borrowed: bool = False
+
+    def __init__(
+        self,
+        *,
+        timeout: float = 60.0,
+        cache: Cache | None = None,
+        event_hub_factory: Callable[[Any], EventHub] | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self.timeout = timeout
+        self.clock = clock
+        self.profile_name: str | None = None
+        self._family = _Family(cache, event_hub_factory)
+        self._is_sibling = False
+        self.inherited = False
+        self.reset_own_state()
+        self.closed = False
+        fork.aware(self)
+
+    # --- what a backend says ---
+
+    @abstractmethod
+    def prepare(self, call: Any) -> Any:
+        """What to ask for `call`. No input or output happens here."""
+
+    @abstractmethod
+    def send(self, request: Any, deadline: Deadline) -> Any:
+        """Ask, within `deadline`. The only step with input and output.
+
+        Raises:
+            RequestError: when there is no answer; `recover` decides what follows.
+        """
+
+    @abstractmethod
+    def process(self, response: Any, call: Any) -> Outcome:
+        """What the answer means. No input or output happens here."""
+
+    def sign(self, request: Any, deadline: Deadline) -> Any:  # noqa: ARG002
+        """The request with this session's credential; called before every attempt."""
+        return request
+
+    def renew(self, request: Any, deadline: Deadline) -> None:  # noqa: ARG002
+        """Replace the credential that `request` was signed with and that was refused.
+
+        Raises:
+            AuthenticationError: when there is nothing to renew.
+        """
+        raise AuthenticationError(f"{type(self).__name__} was refused and has no credential to renew")
+
+    def recover(
+        self,
+        error: RequestError,
+        call: Any,  # noqa: ARG002
+        request: Any,  # noqa: ARG002
+        attempts: Sequence[Attempt],  # noqa: ARG002
+    ) -> Outcome:
+        """What follows an attempt that got no answer, after the earlier `attempts`; by default the error."""
+        return Failed(error)
+
+    def received(self, response: Any, attempts: list[Attempt]) -> None:
+        """Called with every response before it is processed, and the attempts that came before it."""
+
+    def on_close(self) -> None:
+        """Drop connections, and sign out where the service keeps state; must end by itself."""
+
+    def reset_own_state(self) -> None:
+        """Make anew what no other session, thread or process may share: connections, locks, history.
+
+        Called by the constructor, for a sibling, and in a forked child, where it must neither wait nor
+        take a lock nor say anything on the wire.
+        """
+        self._state_lock = threading.Lock()
+
+    @property
+    def identity(self) -> Identity:
+        """Whose session this is."""
+        return Identity(self.__metakey__, "", "")
+
+    # --- calls ---
+
+    def execute(self, call: Any, *, timeout: float | None = None) -> Any:
+        """Make `call` and return its result.
+
+        Args:
+            call: What this kind of session takes.
+            timeout: Seconds for the whole call instead of the session's `timeout`.
+
+        Raises:
+            SessionClosed: the session was closed.
+            RequestError: what went wrong, with every attempt.
+        """
+        return self.perform(call, timeout=timeout).result
+
+    def perform(self, call: Any, *, timeout: float | None = None) -> Exchange:
+        """Like `execute`, returning the response and the attempts besides the result."""
+        self.check_open()
+        deadline = Deadline.after(self.timeout if timeout is None else timeout, self.clock)
+        attempts: list[Attempt] = []
+        try:
+            return self._loop(call, self.prepare(call), deadline, attempts)
+        except RequestError as error:
+            error.attempts = error.attempts or tuple(attempts)
+            raise
+
+    def _loop(self, call: Any, request: Any, deadline: Deadline, attempts: list[Attempt]) -> Exchange:
+        renewals = 0
+        while True:
+            started, begun = self.clock.time(), self.clock.monotonic()
+            signed = response = None
+            try:
+                signed = self.sign(request, deadline)
+                response = self.send(signed, deadline)
+            except RequestError as error:
+                outcome = self.recover(error, call, signed or request, attempts)
+            else:
+                self.received(response, attempts)
+                outcome = self.process(response, call)
+            number, elapsed = len(attempts) + 1, self.clock.monotonic() - begun
+            status = getattr(response, "status", None)
+
+            if isinstance(outcome, Done):
+                attempts.append(Attempt(number, started, elapsed, status))
+                return Exchange(outcome.value, response, attempts)
+            if isinstance(outcome, Failed):
+                attempts.append(Attempt(number, started, elapsed, status))
+                raise outcome.error
+            if isinstance(outcome, Renew):
+                attempts.append(Attempt(number, started, elapsed, status, "credential refused"))
+                renewals += 1
+                if renewals > MAX_RENEWALS:
+                    raise outcome.error or AuthenticationError("the credential was refused again")
+                self.renew(signed, deadline)
+                continue
+            assert isinstance(outcome, Again)
+            attempts.append(Attempt(number, started, elapsed, status, outcome.reason, outcome.delay))
+            self._wait(outcome, call, deadline)
+            if outcome.request is not None:
+                request = outcome.request
+
+    def _wait(self, again: Again, call: Any, deadline: Deadline) -> None:
+        left = deadline.remaining()
+        if again.delay >= left:
+            raise again.error or CallTimeout(
+                f"{call} did not end within {deadline.seconds:g} s: {again.reason or 'still waiting'}",
+                hint="give the call more time with timeout=, or the session with its own timeout",
+            )
+        self.on_again(again, call)
+        if again.delay > 0:
+            self.clock.sleep(again.delay)
+
+    def on_again(self, again: Again, call: Any) -> None:
+        """Called before each wait, for progress and events."""
+
+    # --- who and where ---
+
+    @classmethod
+    def current(cls) -> Self:
+        """The current session of this kind.
+
+        Raises:
+            NoCurrentSession: when there is none in this thread and task.
+        """
+        raise NotImplementedError  # replaced for every class by its metaclass
+
+    @classmethod
+    def get_session(cls) -> Self | None:
+        """The current session of this kind, or None."""
+        raise NotImplementedError  # replaced for every class by its metaclass
+
+    @classmethod
+    def new_session(cls, *args: Any, **kwargs: Any) -> Self:
+        """Close the current session and open another one in its place."""
+        cls.close_session()
+        session: Self = cls(*args, **kwargs)
+        return session
+
+    @classmethod
+    def close_session(cls) -> None:
+        """Close the current session, if there is one; the one before it is current again."""
+        session = cls.get_session()
+        if session is not None:
+            session.close()
+
+    @classmethod
+    def detached(cls, *args: Any, **kwargs: Any) -> Self:
+        """A session that is nobody's current one, and never given to anyone else."""
+        session: Self = registry.construct(cls, args, kwargs)
+        session._detached = True
+        return session
+
+    _detached = False
+
+    def sibling(self) -> Self:
+        """A session of the same identity, token, cache and hub for another thread.
+
+        It has connections, history and a unit of work of its own. Closing it signs nobody out; closing
+        the session it came from ends it too.
+        """
+        self.check_open()
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin.borrowed = False
+        twin._is_sibling = True
+        twin._detached = True
+        twin._blocks = []
+        twin.reset_own_state()
+        fork.aware(twin)
+        registry.track(twin)
+        return twin
+
+    @contextmanager
+    def activate(self) -> Iterator[Self]:
+        """Make this session current inside a block, without closing it afterwards."""
+        self.check_open()
+        slot = type(self)._slot  # noqa: SLF001 - the registry's
+        entry = slot.enter(self)
+        try:
+            yield self
+        finally:
+            slot.leave(entry)
+
+    # Each open `with` block on this session: its registry entry (None when detached), and whether
+    # leaving it closes the session.
+    _blocks: list[tuple[Any, bool]] | None = None
+
+    def __enter__(self) -> Self:
+        self.check_open()
+        if self._blocks is None:
+            self._blocks = []
+        closes = not self.borrowed and not self._blocks
+        self.borrowed = False
+        slot = type(self)._slot  # noqa: SLF001 - the registry's
+        if self._detached:
+            entry = None
+        else:
+            if closes:
+                slot.drop(self)
+            entry = slot.enter(self)
+        self._blocks.append((entry, closes))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._blocks
+        entry, closes = self._blocks.pop()
+        if entry is not None:
+            type(self)._slot.leave(entry)  # noqa: SLF001 - the registry's
+        if closes:
+            self.close()
+
+    # --- life and death ---
+
+    def check_open(self) -> None:
+        """Raise `SessionClosed` unless calls can be made."""
+        if self.closed or self._family.closed:
+            raise SessionClosed(
+                f"this {type(self).__name__} is closed",
+                hint="open another one; a closed session stays closed",
+            )
+
+    def close(self) -> None:
+        """End the session: sign out, drop its connections, let the one before it be current again.
+
+        May be called from any thread and any number of times. What goes wrong while signing out is
+        logged, not raised: there is nothing left to do about it.
+        """
+        with self._state_lock:
+            if self.closed:
+                return
+            self.closed = True
+        if not self._is_sibling:
+            self._family.closed = True
+        if not self._detached:
+            type(self)._slot.drop(self)  # noqa: SLF001 - the registry's
+        try:
+            self.on_close()
+        except Exception as error:  # noqa: BLE001 - see above
+            log.warning("%s did not close cleanly: %s", type(self).__name__, error)
+        self._announce("sessionkit.session.closed")
+        hub = self._family.hub
+        if hub is not None and not self._is_sibling and not self.inherited and hub.connected:
+            hub.disconnect()
+
+    def __del__(self) -> None:
+        # A session dropped without `close` (its thread ended): nothing may block here.
+        if not self.closed:
+            reaper.adopt(self)
+
+    def after_fork_in_child(self) -> None:
+        """The child keeps the identity and the token, and none of the sockets and locks."""
+        self.inherited = True
+        self._family.lock = threading.Lock()
+        self.reset_own_state()
+
+    def __reduce__(self) -> Any:
+        if self.profile_name is None:
+            raise TypeError(
+                f"a {type(self).__name__} holds secrets and connections and is not pickled: "
+                "open it by sessionkit.connect('profile'), which pickles as the profile's name, "
+                "or open a session of its own in the other process"
+            )
+        from sessionkit.connect import connect  # noqa: PLC0415 - it imports configuration, which few need
+
+        return connect, (self.profile_name,)
+
+    def __repr__(self) -> str:
+        identity = self.identity
+        whose = f" {identity.principal}" if identity.principal else ""
+        where = f" at {identity.base_url}" if identity.base_url else ""
+        return f"<{type(self).__name__}{whose}{where}{' (closed)' if self.closed else ''}>"
+
+    # --- shared by all backends ---
+
+    @property
+    def event_hub(self) -> EventHub:
+        """The hub of this session and its siblings, made on first use."""
+        family = self._family
+        if family.hub is None:
+            with family.lock:
+                if family.hub is None:
+                    family.hub = family.hub_factory(self) if family.hub_factory else _local_hub()
+        return family.hub
+
+    @property
+    def cache(self) -> Cache:
+        """The cache of this session and its siblings, made on first use."""
+        family = self._family
+        if family.cache is None:
+            with family.lock:
+                if family.cache is None:
+                    family.cache = _memory_cache()
+        return family.cache
+
+    def _announce(self, topic: str, **data: Any) -> None:
+        """Emit a framework event, if anybody has subscribed to this session's hub."""
+        hub = self._family.hub
+        if hub is not None and hub.enabled:
+            hub.emit(topic, {"session": repr(self), "at": self.clock.time(), **data})
+
+
+# Imported when first used: most sessions need neither.
+
+
+def _local_hub() -> EventHub:
+    from sessionkit.events import EventHub  # noqa: PLC0415 - see above
+
+    return EventHub()
+
+
+def _memory_cache() -> Cache:
+    from sessionkit.cache import MemoryCache  # noqa: PLC0415 - see above
+
+    return MemoryCache()

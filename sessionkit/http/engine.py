@@ -1,0 +1,472 @@
+"""`HttpEngine`: the `SessionEngine` of services that speak HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+from urllib.parse import urljoin
+
+from sessionkit import fork, secrets
+from sessionkit.clock import Deadline
+from sessionkit.engine import SessionEngine
+from sessionkit.errors import (
+    CallTimeout,
+    ConfigurationError,
+    RequestError,
+)
+from sessionkit.http import history as history_
+from sessionkit.http.limits import ConcurrencyLimit
+from sessionkit.http.message import (
+    Call,
+    Headers,
+    Origin,
+    Request,
+    Response,
+    harmless,
+    redacted_url,
+    with_query,
+)
+from sessionkit.http.retry import RetryBudget, RetryPolicy
+from sessionkit.http.signing import Auth
+from sessionkit.http.status import error_of, unexpected
+from sessionkit.http.stream import Stream
+from sessionkit.http.transport import Transport, split
+from sessionkit.outcome import Again, Done, Exchange, Failed, Identity, Outcome, Renew
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    import requests
+
+    from sessionkit.http.history import HistoryEntry
+    from sessionkit.outcome import Attempt
+
+BODILESS: Final = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
+REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+DEFAULT_POOL: Final = 64
+SIGN_OUT_SECONDS: Final = 5.0
+
+
+class HttpEngine(SessionEngine):
+    """A session with an HTTP service.
+
+        class Weather(HttpEngine):
+            __metakey__ = "weather"
+            base_url = "https://api.weather.test/v1"
+
+            def forecast(self, city):
+                return self.get("/forecast", {"city": city})
+
+        with Weather(auth=HeaderAuth({"X-Api-Key": Secret(key)})) as weather:
+            weather.forecast("Oslo")
+
+    Args:
+        base_url: Where the service is; URIs of calls are joined to its path.
+        auth: Signs every request that stays on the base URL's origin: one of `sessionkit.auth`, or any
+            `requests.auth.AuthBase`.
+        timeout: Seconds for a call as a whole.
+        connect_timeout: Seconds until a connection must stand.
+        retry: What is tried again.
+        max_concurrency: Requests under way at once, over all threads and siblings; None for no limit.
+        proxies: A URL, a mapping of scheme to URL, False for none, None for the environment's.
+        verify: True, False, or the path of the authorities to trust.
+        cert: A client certificate: a path, or paths of certificate and key.
+        headers: Sent with every request.
+        max_response_size: Bytes of a body at most.
+        history: How many calls `history` remembers; 0 for none, True for 1,000.
+        principal: Whose session it is, for `identity`; never a secret.
+        options: See `SessionEngine`.
+
+    Raises:
+        ConfigurationError: an argument that cannot work.
+    """
+
+    base_url: str = ""
+    max_redirects: ClassVar[int] = 10
+    user_agent: ClassVar[str] = "sessionkit"
+    accept: ClassVar[str] = "application/json"
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        *,
+        auth: Auth | Callable[[Any], Any] | None = None,
+        timeout: float = 60.0,
+        connect_timeout: float = 10.0,
+        retry: RetryPolicy | None = None,
+        max_concurrency: int | None = None,
+        proxies: Mapping[str, str] | str | bool | None = None,
+        verify: bool | str | Path = True,
+        cert: str | Path | tuple[str | Path, str | Path] | None = None,
+        headers: Mapping[str, str] | None = None,
+        max_response_size: int = 256 * 1024 * 1024,
+        history: int | bool = 0,
+        principal: str = "",
+        **options: Any,
+    ) -> None:
+        self.base_url = _base_url(base_url if base_url is not None else type(self).base_url)
+        self.origin = Origin.of(self.base_url)
+        self.retry = retry or RetryPolicy()
+        self.max_concurrency = max_concurrency
+        self.principal = principal
+        self.verify, self.cert, self.proxies = verify, cert, proxies
+        self._headers = Headers(
+            {
+                "User-Agent": self.user_agent,
+                "Accept": self.accept,
+                "Accept-Encoding": "gzip, deflate",
+                **(headers or {}),
+            }
+        )
+        self._history_size = 1000 if history is True else int(history)
+        self._limit = None if max_concurrency is None else ConcurrencyLimit(max_concurrency)
+        self._budget = fork.aware(RetryBudget())
+        self._transport = Transport(
+            verify=verify,
+            cert=cert,
+            proxies=proxies,
+            connect_timeout=connect_timeout,
+            pool_size=max_concurrency or DEFAULT_POOL,
+            max_response_size=max_response_size,
+        )
+        self._auth = auth
+        super().__init__(timeout=timeout, **options)
+        if isinstance(auth, Auth):
+            auth.bind(self)
+
+    # --- what users call ---
+
+    def request(
+        self,
+        method: str,
+        uri: str,
+        args: Any = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Any:
+        """Make a call and return its result.
+
+        Args:
+            method: "GET", "POST", ...
+            uri: Below the base URL, or a whole URL; the credential goes to the base URL's origin only.
+            args: Query parameters of GET, HEAD and DELETE; the JSON body of others; bytes go as they are.
+            headers: Headers of this call only.
+            timeout: Seconds for this call instead of the session's `timeout`.
+
+        Raises:
+            RequestError: one of its subclasses, by what went wrong.
+        """
+        return self.execute(Call(method.upper(), uri, args, headers), timeout=timeout)
+
+    def get(self, uri: str, args: Any = None, **options: Any) -> Any:
+        """`request("GET", ...)`."""
+        return self.request("GET", uri, args, **options)
+
+    def post(self, uri: str, args: Any = None, **options: Any) -> Any:
+        """`request("POST", ...)`."""
+        return self.request("POST", uri, args, **options)
+
+    def put(self, uri: str, args: Any = None, **options: Any) -> Any:
+        """`request("PUT", ...)`."""
+        return self.request("PUT", uri, args, **options)
+
+    def patch(self, uri: str, args: Any = None, **options: Any) -> Any:
+        """`request("PATCH", ...)`."""
+        return self.request("PATCH", uri, args, **options)
+
+    def delete(self, uri: str, args: Any = None, **options: Any) -> Any:
+        """`request("DELETE", ...)`."""
+        return self.request("DELETE", uri, args, **options)
+
+    @contextmanager
+    def stream(
+        self,
+        uri: str,
+        *,
+        method: str = "GET",
+        args: Any = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[Stream]:
+        """A successful answer whose body is read as it comes; errors are raised as by `request`.
+
+        >>> with session.stream("/export") as answer:
+        ...     for chunk in answer: file.write(chunk)
+
+        `timeout` bounds the time to the answer's headers, and then each wait for more of the body.
+        """
+        call = Call(method.upper(), uri, args, headers, stream=True)
+        limit = self.timeout if timeout is None else timeout
+        with self._limit.slot(Deadline.after(limit, self.clock)) if self._limit else nullcontext():
+            answer = Stream(self.perform(call, timeout=limit).response)
+            try:
+                yield answer
+            finally:
+                answer.close()
+
+    @property
+    def http(self) -> requests.Session:
+        """A `requests.Session` with this session's authentication, TLS, proxies and default timeout.
+
+        For whatever the API does not cover. Credentials stay on the session's origin, and `~/.netrc` is
+        not read.
+        """
+        if self._http is None:
+            from sessionkit.http.plain import plain_session  # noqa: PLC0415 - loads requests, which few need
+
+            self._http = plain_session(self)
+        return self._http
+
+    @property
+    def history(self) -> list[HistoryEntry]:
+        """The latest calls, oldest first; empty unless the session was made with `history=`."""
+        return list(self._history)
+
+    @property
+    def auth(self) -> Auth | Callable[[Any], Any] | None:
+        """What signs the requests."""
+        return self._auth
+
+    @property
+    def identity(self) -> Identity:
+        """Whose session this is."""
+        return Identity(self.__metakey__, self.principal, self.base_url)
+
+    def url_of(self, uri: str) -> str:
+        """The absolute URL of `uri`."""
+        if uri.startswith(("http://", "https://")):
+            return uri
+        return f"{self.base_url}{uri}" if uri.startswith("/") else f"{self.base_url}/{uri}"
+
+    # --- the three steps ---
+
+    def prepare(self, call: Call) -> Request:
+        """Join the URI to the base URL and encode the arguments.
+
+        Another origin than the session's gets none of the session's own headers, but for harmless ones.
+        """
+        url, body = self.url_of(call.uri), None
+        headers = Headers(self._headers)
+        if url is call.uri and split(url)[0] != self.origin:
+            headers = harmless(headers)
+        if call.headers:
+            headers.update(call.headers)
+        if isinstance(call.args, (bytes, bytearray)):
+            body = bytes(call.args)
+        elif call.method in BODILESS:
+            url = with_query(url, call.args)
+        elif call.args is not None:
+            body = encode(call.args)
+            headers.setdefault("Content-Type", "application/json")
+        return Request(call.method, url, headers, body, stream=call.stream, signed=call.signed)
+
+    def sign(self, request: Request, deadline: Deadline) -> Request:
+        """A signed copy, if the request stays on this session's origin."""
+        if self._auth is None or not request.signed or split(request.url)[0] != self.origin:
+            return request
+        signed = request.copy()
+        if isinstance(self._auth, Auth):
+            self._auth.sign(signed, deadline)
+            return signed
+        return _sign_foreign(self._auth, signed)
+
+    def renew(self, request: Request, deadline: Deadline) -> None:
+        """Let the auth object replace what was refused."""
+        assert isinstance(self._auth, Auth)
+        self._auth.renew(request, deadline)
+        self._announce("sessionkit.token.renewed", principal=self.principal)
+
+    def send(self, request: Request, deadline: Deadline) -> Response:
+        """Send, following redirects; the credential does not go where they lead to another origin."""
+        hub = self._family.hub
+        if hub is not None and hub.enabled:
+            self._announce("sessionkit.request.sent", method=request.method, url=redacted_url(request.url))
+        if self._limit is None or request.stream:
+            return self._follow(request, deadline)
+        with self._limit.slot(deadline):
+            return self._follow(request, deadline)
+
+    def received(self, response: Response, attempts: list[Attempt]) -> None:
+        """Keep the attempts on the response, and pay into the retry budget."""
+        response.attempts = attempts
+        if response.status < 500:
+            self._budget.refund()
+        hub = self._family.hub
+        if hub is not None and hub.enabled:
+            url = redacted_url(response.url)
+            self._announce("sessionkit.request.answered", url=url, status=response.status)
+
+    def process(self, response: Response, call: Call) -> Outcome:
+        """JSON for success; for the rest another attempt, or the error that its status stands for."""
+        if response.status < 300:
+            return self.outcome_of(response, call)
+        error = self.error(response, call)
+        if response.status == 401 and response.request.credentials and isinstance(self._auth, Auth):
+            return Renew(error)
+        return self.again_or(error, call, response.attempts)
+
+    def outcome_of(self, response: Response, call: Call) -> Outcome:
+        """What a success means: its JSON; None for an empty body; of a stream the response itself."""
+        if call.stream:
+            return Done(response)
+        if not response.body:
+            return Done(None)
+        try:
+            return Done(response.json())
+        except ValueError:
+            return Failed(unexpected(response, "no JSON came back"))
+
+    def error(self, response: Response, call: Call) -> RequestError:  # noqa: ARG002
+        """The typed error of an answer; a backend adds its own codes and messages."""
+        return error_of(response, self.clock.time())
+
+    def again_or(self, error: RequestError, call: Call, attempts: Sequence[Attempt]) -> Outcome:
+        """Another attempt, where the retry policy and budget allow one for this error; else the error."""
+        policy = self.retry
+        tried = 1 + sum(a.status is None or a.status in policy.statuses for a in attempts)
+        asked = getattr(error, "retry_after", None)
+        if error.status is None:
+            allowed = policy.allows_after_loss(call.method, tried, sent=error.sent)
+        else:
+            allowed = policy.allows(call.method, error.status, tried)
+        if not allowed or (asked is not None and asked > policy.longest) or not self._budget.take():
+            return Failed(error)
+        delay = policy.backoff(tried) if asked is None else asked
+        return Again(delay=delay, reason=error.message, error=error)
+
+    def recover(self, error: RequestError, call: Call, request: Any, attempts: Sequence[Attempt]) -> Outcome:
+        """Try again after a lost connection, where the policy says that this cannot do harm."""
+        if error.status is not None or isinstance(error, CallTimeout) or not isinstance(request, Request):
+            return Failed(error)
+        return self.again_or(error, call, attempts)
+
+    def on_again(self, again: Again, call: Call) -> None:
+        """Say on the hub that the call is being repeated, and why."""
+        self._announce("sessionkit.request.retried", call=str(call), reason=again.reason, delay=again.delay)
+
+    # --- the loop, with history ---
+
+    def perform(self, call: Call, *, timeout: float | None = None) -> Exchange:
+        """See `SessionEngine.perform`."""
+        hub = self._family.hub
+        if not self._history_size and (hub is None or not hub.enabled):
+            return super().perform(call, timeout=timeout)
+        begun = self.clock.monotonic()
+        try:
+            exchange = super().perform(call, timeout=timeout)
+        except RequestError as error:
+            self._remember(call, error.attempts, error.status or type(error).__name__, begun)
+            self._announce("sessionkit.request.failed", call=str(call), error=str(error))
+            raise
+        self._remember(call, exchange.attempts, exchange.response.status, begun)
+        return exchange
+
+    def _remember(self, call: Call, attempts: Sequence[Attempt], status: int | str, begun: float) -> None:
+        if self._history_size:
+            elapsed = self.clock.monotonic() - begun
+            self._history.append(history_.entry(call, attempts, status, elapsed, self.clock.time()))
+
+    # --- connections ---
+
+    def _follow(self, request: Request, deadline: Deadline) -> Response:
+        for _ in range(self.max_redirects + 1):
+            response = self._send_once(request, deadline)
+            target = response.headers.get("location") if response.status in REDIRECTS else None
+            if target is None or self.max_redirects == 0:
+                return response
+            request = self._redirected(request, response, target)
+        raise unexpected(response, f"more than {self.max_redirects} redirects")
+
+    def _send_once(self, request: Request, deadline: Deadline) -> Response:
+        if request.hooks:
+            from sessionkit.http.plain import send_prepared  # noqa: PLC0415 - only for auth that needs requests
+
+            return send_prepared(self.http, request, deadline)
+        return self._transport.send(request, deadline, idle=self.timeout)
+
+    def _redirected(self, request: Request, response: Response, target: str) -> Request:
+        url = urljoin(request.url, target)
+        try:
+            stays = split(url)[0] == split(request.url)[0]
+        except ValueError:
+            raise unexpected(response, f"a redirect to {redacted_url(url)}") from None
+        method = request.method
+        if response.status == 303 or (response.status in {301, 302} and method == "POST"):
+            method = "HEAD" if method == "HEAD" else "GET"
+        body = request.body if method == request.method else None
+        if stays:
+            follower = Request(method, url, request.headers, body, stream=request.stream)
+            follower.credentials, follower.token = request.credentials, request.token
+            return follower
+        if body is not None:
+            raise unexpected(response, f"a redirect of {method} to another origin, {redacted_url(url)}")
+        return Request(method, url, harmless(request.headers), None, stream=request.stream, signed=False)
+
+    def reset_own_state(self) -> None:
+        """Connections and history of this session's own."""
+        super().reset_own_state()
+        if self.inherited and not self._is_sibling:
+            self._transport.abandon()
+        self._transport = self._transport.fresh()
+        self._http: requests.Session | None = None
+        self._history: deque[HistoryEntry] = deque(maxlen=self._history_size or 1)
+
+    def on_close(self) -> None:
+        """Give the credential back and drop every connection."""
+        try:
+            if isinstance(self._auth, Auth) and not self._is_sibling and not self.inherited:
+                self._sign_out(self._auth)
+        finally:
+            self._transport.close()
+            if self._http is not None:
+                self._http.close()
+
+    def _sign_out(self, auth: Auth) -> None:
+        # `close` marks the session closed first, so that nobody else begins a call; this one still may.
+        self.closed = False
+        try:
+            auth.sign_out(Deadline.after(SIGN_OUT_SECONDS, self.clock))
+        finally:
+            self.closed = True
+
+
+def encode(args: Any) -> bytes:
+    """`args` as JSON.
+
+    Raises:
+        ConfigurationError: when they hold what JSON cannot.
+    """
+    try:
+        return json.dumps(args).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigurationError(f"the arguments cannot be written as JSON: {error}") from error
+
+
+def _base_url(url: str) -> str:
+    try:
+        Origin.of(url)
+    except ValueError:
+        raise ConfigurationError(
+            f"base_url is no http(s) URL: {redacted_url(url)!r}",
+            hint="for example https://api.example.com/v1",
+        ) from None
+    return url.rstrip("/")
+
+
+def _sign_foreign(auth: Callable[[Any], Any], request: Request) -> Request:
+    """Sign with an object of the `requests` world, noting what it added."""
+    before, url = request.headers.copy(), request.url
+    signed = auth(request)
+    request = signed if isinstance(signed, Request) else request
+    added = [name for name, value in request.headers.items() if before.get(name) != value]
+    for name in added:
+        secrets.register(request.headers[name])
+    if request.url != url and request.url.startswith(url):
+        for part in request.url[len(url) :].lstrip("?&").split("&"):
+            secrets.register(part.partition("=")[2])
+    request.credentials = tuple(added)
+    return request

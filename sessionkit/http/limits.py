@@ -1,0 +1,50 @@
+"""How much a session asks for at once."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sessionkit import fork
+from sessionkit.errors import CallTimeout, ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sessionkit.clock import Deadline
+
+
+class ConcurrencyLimit:
+    """So many requests at once, whoever sends them."""
+
+    def __init__(self, size: int) -> None:
+        if size < 1:
+            raise ConfigurationError(
+                f"max_concurrency is {size}", hint="use a number from 1, or None for no limit"
+            )
+        self._size = size
+        fork.aware(self).after_fork_in_child()
+
+    def after_fork_in_child(self) -> None:
+        """A child has none of its parent's requests under way."""
+        self._places = threading.BoundedSemaphore(self._size)
+
+    @contextmanager
+    def slot(self, deadline: Deadline) -> Iterator[None]:
+        """Hold a place for the length of a block.
+
+        Raises:
+            CallTimeout: when none becomes free by `deadline`.
+        """
+        left = min(deadline.remaining(), threading.TIMEOUT_MAX)
+        if not self._places.acquire(timeout=max(0.0, left)):
+            raise CallTimeout(
+                f"no place among {self._size} concurrent requests became free within {deadline.seconds:g} s",
+                hint="raise max_concurrency= or timeout=",
+                sent=False,
+            )
+        try:
+            yield
+        finally:
+            self._places.release()

@@ -1,0 +1,102 @@
+"""`session.http`: a `requests.Session` that keeps this project's rules about credentials."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from sessionkit.http.message import Headers, Origin, Request, Response, harmless
+from sessionkit.http.proxies import proxy_for
+from sessionkit.http.tls import shared_context
+from sessionkit.http.transport import translate
+
+if TYPE_CHECKING:
+    from sessionkit.clock import Deadline
+    from sessionkit.http.engine import HttpEngine
+
+
+def plain_session(session: HttpEngine) -> requests.Session:
+    """A `requests.Session` that signs, trusts and limits as `session` does."""
+    return _PlainSession(session)
+
+
+class _Adapter(HTTPAdapter):
+    def __init__(self, session: HttpEngine, **options: Any) -> None:
+        self._owner = session
+        super().__init__(**options)
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        options["ssl_context"] = shared_context(self._owner.verify, self._owner.cert)
+        super().init_poolmanager(*args, **options)
+
+    def proxy_manager_for(self, *args: Any, **options: Any) -> Any:
+        options["ssl_context"] = shared_context(self._owner.verify, self._owner.cert)
+        return super().proxy_manager_for(*args, **options)
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """The context says whom to trust; requests would load the authorities once more."""
+
+
+class _PlainSession(requests.Session):
+    def __init__(self, session: HttpEngine) -> None:
+        super().__init__()
+        self._owner = session
+        self.trust_env = False  # proxies and authorities are looked up below, ~/.netrc never
+        self.auth = self._sign
+        size = session.max_concurrency or 64
+        adapter = _Adapter(
+            session, pool_connections=8, pool_maxsize=size, pool_block=session.max_concurrency is not None
+        )
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)
+
+    def _sign(self, request: Any) -> Any:
+        auth = self._owner.auth
+        if auth is None or Origin.of(request.url) != self._owner.origin:
+            return request
+        return auth(request)
+
+    def request(self, method: Any, url: Any, *args: Any, **options: Any) -> requests.Response:
+        """As `requests` does, with this session's timeout, and paths joined to its base URL."""
+        options.setdefault("timeout", self._owner.timeout)
+        return super().request(method, self._owner.url_of(str(url)), *args, **options)
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        """Through the proxy that the session would use."""
+        origin = Origin.of(str(request.url))
+        proxy = proxy_for(*origin, self._owner.proxies)
+        if proxy is not None and not options.get("proxies"):
+            options["proxies"] = {origin.scheme: proxy}
+        options.setdefault("timeout", self._owner.timeout)
+        return super().send(request, **options)
+
+    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        """On a redirect: nothing but harmless headers leaves the origin, whatever their names."""
+        if Origin.of(str(prepared_request.url)) != Origin.of(str(response.request.url)):
+            kept = harmless(Headers(prepared_request.headers)).to_dict()
+            prepared_request.headers.clear()
+            prepared_request.headers.update(kept)
+
+
+def send_prepared(session: requests.Session, request: Request, deadline: Deadline) -> Response:
+    """Send a request whose auth object wants `requests`' hooks (digest, Kerberos, ...) through `requests`."""
+    prepared = requests.PreparedRequest()
+    prepared.prepare(
+        method=request.method, url=request.url, headers=request.headers.to_dict(), data=request.body
+    )
+    prepared._body_position = None  # type: ignore[attr-defined]  # noqa: SLF001 - what hooks rewind to
+    for event, hooks in request.hooks.items():
+        for hook in hooks:
+            prepared.register_hook(event, hook)
+    try:
+        answer = session.send(prepared, timeout=deadline.check(str(request)), allow_redirects=False)
+    except requests.RequestException as error:
+        cause = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
+        raise translate(getattr(cause, "reason", None) or cause, request, deadline) from error
+    response = Response(
+        answer.status_code, answer.headers, answer.content, request.url, request, reason=answer.reason or ""
+    )
+    answer.close()
+    return response

@@ -1,0 +1,271 @@
+"""One request, one answer: urllib3's pools used directly, its errors turned into ours.
+
+No redirects, no retries and no credentials here; `HttpEngine` and the engine's loop see to those.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import math
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+import urllib3
+from urllib3 import exceptions as u3
+from urllib3.util import Timeout, make_headers
+
+from sessionkit import secrets
+from sessionkit.errors import CallTimeout, ConnectionFailed, RequestError, ResponseTooLarge
+from sessionkit.http.connection import pool_manager
+from sessionkit.http.message import Headers, Origin, Request, Response, redacted_url
+from sessionkit.http.proxies import proxy_for, split_credentials
+from sessionkit.http.tls import shared_context
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from sessionkit.clock import Deadline
+
+CHUNK: Final = 65536
+
+# The children of a fork keep their parents' pools: taking them apart would take locks of lost threads.
+_abandoned: list[Any] = []
+
+
+class _Route(NamedTuple):
+    """How requests for one origin leave: a pool, and what a plain-http proxy wants added."""
+
+    pool: Any
+    absolute: bool
+    extra_headers: Mapping[str, str]
+
+
+class Transport:
+    """The connections of one session.
+
+    Args:
+        verify: See `tls.shared_context`.
+        cert: See `tls.shared_context`.
+        proxies: See `proxies.proxy_for`; the environment is read when an origin is first asked.
+        connect_timeout: Seconds until a connection must stand.
+        pool_size: Connections kept open per origin.
+        max_response_size: Bytes of a body at most; larger ones are refused.
+    """
+
+    def __init__(
+        self,
+        *,
+        verify: bool | str | Path,
+        cert: str | Path | tuple[str | Path, str | Path] | None,
+        proxies: Mapping[str, str] | str | bool | None,
+        connect_timeout: float,
+        pool_size: int,
+        max_response_size: int,
+    ) -> None:
+        self._verify = verify
+        self._cert = cert
+        self._proxies = proxies
+        self._connect_timeout = connect_timeout
+        self._pool_size = pool_size
+        self._max_response_size = max_response_size
+        self._managers: dict[str | None, urllib3.PoolManager] = {}
+        self._routes: dict[Origin, _Route] = {}
+
+    def fresh(self) -> Transport:
+        """A transport of the same settings and no connections."""
+        return Transport(
+            verify=self._verify,
+            cert=self._cert,
+            proxies=self._proxies,
+            connect_timeout=self._connect_timeout,
+            pool_size=self._pool_size,
+            max_response_size=self._max_response_size,
+        )
+
+    def abandon(self) -> None:
+        """Let go of a parent's pools after a fork; their sockets close themselves."""
+        _abandoned.append(self._managers)
+
+    def close(self) -> None:
+        """Close every connection that is not in use; those in use close when their answer is read."""
+        managers, self._managers = self._managers, {}
+        self._routes = {}
+        for manager in managers.values():
+            manager.clear()
+
+    def send(self, request: Request, deadline: Deadline, *, idle: float | None = None) -> Response:
+        """Send `request` and read the answer, all of it unless the request is for a stream.
+
+        Args:
+            request: With an absolute URL.
+            deadline: For everything; of a stream, for its headers.
+            idle: Seconds to wait for more of a stream.
+
+        Raises:
+            ConnectionFailed, CallTimeout, ResponseTooLarge: see there.
+        """
+        left = deadline.check(f"{request.method} {redacted_url(request.url)}") if deadline.expired else None
+        left = deadline.remaining() if left is None else left
+        wait = None if math.isinf(left) else left
+        try:
+            origin, target = split(request.url)
+            route = self._routes.get(origin) or self._route(origin)
+            headers = request.headers.to_dict()
+            if route.extra_headers:
+                headers.update(route.extra_headers)
+            raw = route.pool.urlopen(
+                request.method,
+                request.url if route.absolute else target,
+                body=request.body,
+                headers=headers,
+                retries=False,
+                redirect=False,
+                assert_same_host=False,
+                timeout=Timeout(connect=min(left, self._connect_timeout), read=wait),
+                preload_content=False,
+            )
+        except Exception as error:
+            raise translate(error, request, deadline) from error
+        if request.stream and raw.status < 300:
+            raw.reader.unbound(idle)
+            return _response(raw, b"", request, raw)
+        try:
+            body = self._read(raw, request)
+        except Exception as error:
+            _discard(raw)
+            raise translate(error, request, deadline) from error
+        return _response(raw, body, request, None)
+
+    def _route(self, origin: Origin) -> _Route:
+        proxy = proxy_for(origin.scheme, origin.host, origin.port, self._proxies)
+        manager = self._managers.get(proxy)
+        if manager is None:
+            manager = self._managers[proxy] = self._manager(proxy)
+        absolute = proxy is not None and origin.scheme == "http"
+        extra = manager.proxy_headers if isinstance(manager, urllib3.ProxyManager) and absolute else {}
+        pool = manager.connection_from_host(origin.host, origin.port, origin.scheme)
+        route = self._routes[origin] = _Route(pool, absolute, extra)
+        return route
+
+    def _manager(self, proxy: str | None) -> urllib3.PoolManager:
+        where, credentials = (None, None) if proxy is None else split_credentials(proxy)
+        proxy_headers = make_headers(proxy_basic_auth=credentials) if credentials else {}
+        return pool_manager(
+            where,
+            dict(proxy_headers),
+            num_pools=32,
+            maxsize=self._pool_size,
+            ssl_context=shared_context(self._verify, self._cert),
+        )
+
+    def _read(self, raw: Any, request: Request) -> bytes:
+        limit = self._max_response_size
+        length = raw.headers.get("content-length", "")
+        if length.isdigit() and int(length) > limit:
+            raise _too_large(request, raw.status, limit)
+        if length and "content-encoding" not in raw.headers:
+            return raw.read()  # type: ignore[no-any-return]  # urllib3 refuses a body of another length
+        chunks: list[bytes] = []
+        size = 0
+        while chunk := raw.read(CHUNK):
+            size += len(chunk)
+            if size > limit:
+                raise _too_large(request, raw.status, limit)
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+
+def _response(raw: Any, body: bytes, request: Request, stream: Any) -> Response:
+    return Response(
+        raw.status,
+        Headers(raw.headers.items()),
+        body,
+        request.url,
+        request,
+        reason=raw.reason or "",
+        raw=stream,
+    )
+
+
+@lru_cache(maxsize=1024)
+def split(url: str) -> tuple[Origin, str]:
+    """The origin of a URL, and what to ask it for.
+
+    Raises:
+        ValueError: when it is no http(s) URL.
+    """
+    parts = urlsplit(url)
+    path = parts.path or "/"
+    return Origin.of(url), f"{path}?{parts.query}" if parts.query else path
+
+
+def _discard(raw: Any) -> None:
+    with contextlib.suppress(Exception):
+        raw.close()
+        raw.release_conn()
+
+
+def _too_large(request: Request, status: int, limit: int) -> ResponseTooLarge:
+    return ResponseTooLarge(
+        f"the answer is larger than {limit:,} bytes",
+        hint="raise max_response_size, or download it with session.stream()",
+        method=request.method,
+        url=redacted_url(request.url),
+        status=status,
+    )
+
+
+# Errors of urllib3 before a connection stood: the service has seen nothing of the request.
+_UNSENT: Final = (u3.NewConnectionError, u3.ConnectTimeoutError, u3.ProxyError, u3.LocationParseError)
+_TIMEOUTS: Final = (u3.TimeoutError, TimeoutError)
+_REFUSALS: Final = (
+    (u3.NameResolutionError, "the host name is not known", "check the host, and the network or VPN"),
+    (
+        u3.ConnectTimeoutError,
+        "no connection in time",
+        "check host, port and firewall; connect_timeout= is the limit",
+    ),
+    (u3.NewConnectionError, "the connection was refused", "check host and port, and that the service runs"),
+    (
+        u3.ProxyError,
+        "the proxy did not let the request through",
+        "check proxies= or $HTTPS_PROXY and its credentials",
+    ),
+    (
+        u3.SSLError,
+        "TLS failed",
+        "check the host name; verify= takes the authority's certificate, cert= your own",
+    ),
+    (u3.DecodeError, "the body could not be decompressed", "a proxy or the service damaged the answer"),
+    (http.client.InvalidURL, "the URL cannot be sent", "encode spaces and control characters"),
+    (u3.LocationParseError, "the URL cannot be sent", "check the host name and the path"),
+    ((u3.ProtocolError, http.client.HTTPException), "the connection ended in the middle", ""),
+)
+
+
+def translate(error: BaseException, request: Request, deadline: Deadline) -> RequestError:
+    """Our error for one of urllib3's, http.client's or the system's."""
+    if isinstance(error, RequestError):
+        return error
+    unsent = isinstance(error, (*_UNSENT, ValueError)) or _certificate_refused(error)
+    details = {"method": request.method, "url": redacted_url(request.url), "sent": not unsent}
+    if isinstance(error, _TIMEOUTS) and not isinstance(error, u3.NewConnectionError) and not unsent:
+        return CallTimeout(
+            f"no answer within {deadline.seconds:g} s",
+            hint="the request may have been carried out; give it more time with timeout=",
+            **details,
+        )
+    what, hint = next(
+        ((what, hint) for kind, what, hint in _REFUSALS if isinstance(error, kind)),  # type: ignore[arg-type]
+        ("the request could not be sent", "") if unsent else ("the connection failed", ""),
+    )
+    if not hint and not unsent:
+        hint = "the request may have been carried out; look before asking again"
+    return ConnectionFailed(f"{what}: {secrets.redact(str(error))}", hint=hint, **details)
+
+
+def _certificate_refused(error: BaseException) -> bool:
+    return isinstance(error, u3.SSLError) and "CERTIFICATE" in str(error).upper()

@@ -1,0 +1,108 @@
+"""What the engine's loop passes around: who asks, what an answer means, and how often it was asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sessionkit.errors import RequestError
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One sending of a request.
+
+    Attributes:
+        number: From 1.
+        started: Seconds since the epoch, UTC.
+        elapsed: Seconds until the answer, or until it was clear that there is none.
+        status: The status that came back, or None.
+        cause: Why another attempt followed, or "" for the last one.
+        waited: Seconds waited after it.
+    """
+
+    number: int
+    started: float
+    elapsed: float
+    status: int | None
+    cause: str = ""
+    waited: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose session this is: what caches and tokens are kept apart by.
+
+    Attributes:
+        metakey: The kind of session.
+        principal: The user, client id or customer; never a secret.
+        base_url: Where the service is.
+    """
+
+    metakey: str
+    principal: str
+    base_url: str
+
+
+class Outcome:
+    """What an answer means: `Done`, `Again`, `Renew` or `Failed`."""
+
+    __slots__ = ()
+
+
+class Done(Outcome):
+    """The call is answered by `value`."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+class Again(Outcome):
+    """Ask again: `request`, or the same one, after `delay` seconds.
+
+    `error` is what the caller gets if the deadline leaves no time for it.
+    """
+
+    __slots__ = ("delay", "error", "reason", "request")
+
+    def __init__(
+        self, request: Any = None, *, delay: float = 0.0, reason: str = "", error: RequestError | None = None
+    ) -> None:
+        self.request = request
+        self.delay = delay
+        self.reason = reason
+        self.error = error
+
+
+class Renew(Outcome):
+    """The credential was refused: renew it and ask again. `error` is raised when that does not help."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: RequestError | None = None) -> None:
+        self.error = error
+
+
+class Failed(Outcome):
+    """The call ends with `error`."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+class Exchange:
+    """A finished call: its result, the last response, and every attempt."""
+
+    __slots__ = ("attempts", "response", "result")
+
+    def __init__(self, result: Any, response: Any, attempts: Sequence[Attempt]) -> None:
+        self.result = result
+        self.response = response
+        self.attempts = attempts

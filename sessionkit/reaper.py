@@ -1,0 +1,94 @@
+"""Sessions that nobody holds any more are signed out here, away from the thread that dropped them.
+
+A thread that ends drops its sessions inside the interpreter's own clean-up, where nothing may block.
+`adopt` takes such a session back to life for one last `close()` in a background thread, which ends when
+it has been idle for a second.
+"""
+
+from __future__ import annotations
+
+import _thread
+import atexit
+import contextlib
+import logging
+import queue
+import sys
+import time
+from typing import TYPE_CHECKING, Final, Protocol
+
+from sessionkit import fork
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+log = logging.getLogger(__name__)
+
+IDLE_SECONDS: Final = 1.0
+EXIT_SECONDS: Final = 5.0
+
+
+class Closable(Protocol):
+    """What the reaper closes."""
+
+    def close(self) -> None:
+        """End it; must have a deadline of its own."""
+
+
+class Reaper:
+    """A queue of forgotten sessions and, while there are any, the thread that closes them."""
+
+    def __init__(self) -> None:
+        self.after_fork_in_child()
+
+    def after_fork_in_child(self) -> None:
+        """A child has none of the threads, and closes nothing of its parent's."""
+        self._forgotten: queue.SimpleQueue[Closable] = queue.SimpleQueue()
+        # A bare lock taken without waiting: `adopt` may run inside the garbage collector, anywhere.
+        self._running = _thread.allocate_lock()
+
+    def adopt(self, session: Closable) -> None:
+        """Close `session` soon; never blocks, callable from a finaliser."""
+        if sys.is_finalizing():
+            return
+        self._forgotten.put(session)
+        if self._running.acquire(blocking=False):
+            _thread.start_new_thread(self._run, ())
+
+    def _run(self) -> None:
+        while True:
+            try:
+                _close(self._forgotten.get(timeout=IDLE_SECONDS))
+            except queue.Empty:
+                self._running.release()
+                if self._forgotten.empty() or not self._running.acquire(blocking=False):
+                    return
+
+
+def _close(session: Closable) -> None:
+    try:
+        session.close()
+    except Exception:
+        log.debug("a forgotten session did not close cleanly", exc_info=True)
+
+
+def close_all(sessions: Iterable[Closable], seconds: float = EXIT_SECONDS) -> None:
+    """Close `sessions` one after the other, and begin no more once `seconds` have passed."""
+    end = time.monotonic() + seconds
+    for session in sessions:
+        if time.monotonic() >= end:
+            return
+        _close(session)
+
+
+reaper = fork.aware(Reaper())
+adopt = reaper.adopt
+
+
+@atexit.register
+def _drain() -> None:
+    waiting = reaper._forgotten  # noqa: SLF001 - this module's own
+    left: list[Closable] = []
+    with contextlib.suppress(queue.Empty):
+        while True:
+            left.append(waiting.get_nowait())
+    close_all(left)

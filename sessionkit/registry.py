@@ -1,0 +1,323 @@
+"""Who is signed in here and now.
+
+Every kind of session (one `__metakey__`) has a `Slot`. A slot knows two places to look, in this order:
+
+* the context: sessions entered by `with`, seen by this thread and this asyncio task;
+* the thread: sessions made by a plain call, the latest on top, dropped when the thread ends.
+
+Nothing is keyed by thread identifiers, which are used again for other threads, and nothing here keeps a
+finished thread's session alive.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import hashlib
+import inspect
+import os
+import threading
+import weakref
+from abc import ABCMeta
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sessionkit.errors import NoCurrentSession
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sessionkit.engine import SessionEngine
+
+    S = TypeVar("S", bound=SessionEngine)
+
+_HASH_KEY = os.urandom(16)
+
+
+class Entry:
+    """One session in one context, with what was current before it below it.
+
+    `block` is None for a session entered by `with`; a session made by a plain call inside a block belongs
+    to that block, and is current no longer than it.
+    """
+
+    __slots__ = ("active", "below", "block", "made", "session", "thread")
+
+    def __init__(
+        self, session: SessionEngine, thread: object, below: Entry | None, block: Entry | None
+    ) -> None:
+        self.session = session
+        self.thread = thread
+        self.below = below
+        self.block = block
+        self.active = True
+        self.made: list[Entry] = []
+
+
+class _ThreadView(threading.local):
+    """What one thread has of one slot. Each thread finds its own, made on first use."""
+
+    def __init__(self) -> None:
+        self.marker = object()
+        self.own: list[SessionEngine] = []
+        self.session: SessionEngine | None = None
+
+
+class Slot:
+    """The current sessions of one kind, in every thread and context."""
+
+    def __init__(self, metakey: str) -> None:
+        self.metakey = metakey
+        self.view = _ThreadView()
+        self.context: contextvars.ContextVar[Entry | None] = contextvars.ContextVar(metakey, default=None)
+
+    def visible(self) -> Iterator[SessionEngine]:
+        """The open sessions that can be seen from here, the current one first."""
+        entry = self.context.get()
+        marker = self.view.marker
+        while entry is not None:
+            # A context may have been copied into another thread, where its sessions do not apply.
+            if entry.active and entry.thread is marker and not entry.session.closed:
+                yield entry.session
+            entry = entry.below
+        for session in reversed(self.view.own):
+            if not session.closed:
+                yield session
+
+    def push(self, session: SessionEngine) -> None:
+        """Make `session` the current one: of the innermost `with` block here, else of the thread."""
+        block = self._innermost_block()
+        if block is not None:
+            entry = Entry(session, self.view.marker, self.context.get(), block)
+            block.made.append(entry)
+            self.context.set(entry)
+            return
+        self._settle([*self._others(session), session])
+
+    def drop(self, session: SessionEngine) -> None:
+        """Take `session` off this thread's own; what was below it is current again."""
+        self._settle(self._others(session))
+
+    def clear(self) -> None:
+        """Let go of this thread's own sessions."""
+        self._settle([])
+
+    def enter(self, session: SessionEngine) -> Entry:
+        """Make `session` current in this context until `leave`."""
+        entry = Entry(session, self.view.marker, self.context.get(), None)
+        self.context.set(entry)
+        return entry
+
+    def leave(self, entry: Entry) -> None:
+        """Undo `enter`, also out of order (a generator closed late) or from another context."""
+        for over in (entry, *entry.made):
+            over.active = False
+        entry.made.clear()
+        top = self.context.get()
+        while top is not None and not top.active:
+            top = top.below
+        self.context.set(top)
+
+    def _others(self, session: SessionEngine) -> list[SessionEngine]:
+        return [other for other in self.view.own if other is not session and not other.closed]
+
+    def _settle(self, own: list[SessionEngine]) -> None:
+        self.view.own = own
+        self.view.session = own[-1] if own else None
+
+    def _innermost_block(self) -> Entry | None:
+        entry = self.context.get()
+        while entry is not None and not (
+            entry.active and entry.block is None and entry.thread is self.view.marker
+        ):
+            entry = entry.below
+        return entry
+
+
+_slots: dict[str, Slot] = {}
+_slots_lock = threading.Lock()
+
+
+def _slot(metakey: str) -> Slot:
+    with _slots_lock:
+        return _slots.setdefault(metakey, Slot(metakey))
+
+
+class Singleton(ABCMeta):
+    """The metaclass of sessions: calling the class gives the session that is meant here.
+
+    | expression | gives |
+    |---|---|
+    | `Backend(**args)` when this thread has none | a new session, now this thread's current one |
+    | `Backend()` when there is one | the current one |
+    | `Backend(**same_args)` | the same object |
+    | `Backend(**other_args)` | another session, now current; the earlier one is untouched |
+
+    Classes with one `__metakey__` are one kind of session: a subclass is found where its base is asked
+    for, never the other way round.
+    """
+
+    _slot: Slot
+
+    def __init__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> None:
+        super().__init__(name, bases, namespace, **options)
+        metakey = getattr(cls, "__metakey__", None)
+        if metakey is None:
+            return
+        cls._slot = _slot(metakey)
+        # Functions without a class to look through: asking who is current is done for every call.
+        cls.get_session, cls.current = _lookups(cls, cls._slot)
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        """The session that is meant here; see the class."""
+        if getattr(cls, "__metakey__", None) is None:
+            raise TypeError(f"{cls.__name__} needs a __metakey__ that names its kind of session")
+        slot = cls._slot
+        wanted = None if not args and not kwargs else fingerprint(cls, args, kwargs)
+        for session in slot.visible():
+            if type(session) is cls and wanted in (None, session.arguments):
+                session.borrowed = True
+                if session is not next(slot.visible()):
+                    slot.push(session)
+                return session
+        session = construct(cls, args, kwargs)
+        slot.push(session)
+        return session
+
+
+def construct(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A session of `cls` that is not current anywhere; a constructor that fails leaves nothing open."""
+    session = cls.__new__(cls, *args, **kwargs)
+    try:
+        session.__init__(*args, **kwargs)
+    except BaseException:
+        if not session.closed:
+            session.close()
+        raise
+    session.arguments = fingerprint(cls, args, kwargs)
+    track(session)
+    return session
+
+
+def _lookups(cls: Any, slot: Slot) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    view, context = slot.view, slot.context.get
+
+    def search() -> Any:
+        return next((session for session in slot.visible() if isinstance(session, cls)), None)
+
+    def get_session() -> Any:
+        """The current session of this kind, or None."""
+        if context() is None:
+            session = view.session
+            if type(session) is cls and not session.closed:
+                return session
+        return search()
+
+    def current() -> Any:
+        """The current session of this kind.
+
+        Raises:
+            NoCurrentSession: when there is none here; the message shows how to open one.
+        """
+        entry = context()
+        session = (
+            view.session if entry is None else entry.active and entry.thread is view.marker and entry.session
+        )
+        if type(session) is cls and not session.closed:
+            return session
+        session = search()
+        if session is None:
+            raise NoCurrentSession(_how_to_open(cls))
+        return session
+
+    return staticmethod(get_session), staticmethod(current)
+
+
+def _how_to_open(cls: Any) -> str:
+    needed = [
+        f"{name}=..."
+        for name, parameter in inspect.signature(cls.__init__).parameters.items()
+        if name != "self" and parameter.default is parameter.empty and parameter.kind not in (2, 4)
+    ]
+    call = f"{cls.__name__}({', '.join(needed)})"
+    lines = (
+        f"no {cls.__name__} is current in this thread or task",
+        f"  -> open one: `{call}`, or for a block: `with {call} as session:`",
+        "  -> in a worker thread, sessionkit.ThreadPoolExecutor and sessionkit.propagate give one of its own",
+    )
+    return "\n".join(lines)
+
+
+def current(backend: type[S]) -> S:
+    """The current session of `backend` in this thread and task.
+
+    >>> sessionkit.current(DynectSession).get_zones()
+
+    Raises:
+        NoCurrentSession: when there is none; the message shows how to open one.
+    """
+    return backend.current()
+
+
+# --- the same arguments? ---
+
+
+def fingerprint(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What a session was made with, comparable, with no readable string in it."""
+    try:
+        bound = _signature(cls.__init__).bind(None, *args, **kwargs)
+    except TypeError:
+        return (_digest(args), _digest(kwargs))  # the constructor will say what is wrong
+    bound.apply_defaults()
+    return tuple((name, _digest(value)) for name, value in list(bound.arguments.items())[1:])
+
+
+_signatures: dict[Any, inspect.Signature] = {}
+
+
+def _signature(function: Any) -> inspect.Signature:
+    signature = _signatures.get(function)
+    if signature is None:
+        signature = _signatures[function] = inspect.signature(function)
+    return signature
+
+
+def _digest(value: Any) -> Any:
+    if isinstance(value, str):
+        return hashlib.blake2b(value.encode("utf-8", "surrogatepass"), key=_HASH_KEY).digest()
+    if isinstance(value, Mapping):
+        return {key: _digest(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_digest(item) for item in value]
+    return value
+
+
+# --- every live session of this process ---
+
+_live: dict[int, weakref.ref[SessionEngine]] = {}
+
+
+def track(session: SessionEngine) -> None:
+    """Have `session` listed by `sessions()` while it lives and is open."""
+    key = id(session)
+    _live[key] = weakref.ref(session, lambda _: _live.pop(key, None))
+
+
+def sessions() -> list[SessionEngine]:
+    """The open sessions of this process, oldest first, for inspection; keeps none of them alive.
+
+    >>> for session in sessionkit.sessions(): print(session)
+    """
+    found = (reference() for reference in list(_live.values()))
+    return [session for session in found if session is not None and not session.closed]
+
+
+def current_sessions() -> list[SessionEngine]:
+    """The current session of every kind, as seen from here."""
+    tops = (next(slot.visible(), None) for slot in list(_slots.values()))
+    return [session for session in tops if session is not None]
+
+
+def forget_thread() -> None:
+    """Let go of the sessions this thread has of its own; they close if nobody else holds them."""
+    for slot in list(_slots.values()):
+        slot.clear()
