@@ -47,17 +47,17 @@ class TaskCrashed(SessionKitError):
     """The process that ran a task ended before the task did."""
 
 
-class TaskInactionException(Exception):  # noqa: N818 - the name Red Engine's users raise
+class TaskInactionException(Exception):
     """Raise in a task: nothing was to be done. The run counts as "inaction", neither success nor failure."""
 
 
-class TaskTerminationException(Exception):  # noqa: N818 - the name Red Engine's users raise
+class TaskTerminationException(Exception):
     """Raise in a task that has seen its termination flag. The run counts as "terminate"."""
 
 
-class SchedulerRestart(Exception):  # noqa: N818 - the name Red Engine's users raise
+class SchedulerRestart(Exception):
     """Raise in a task: the run succeeds, and the scheduler starts again."""
 
 
-class SchedulerExit(Exception):  # noqa: N818 - the name Red Engine's users raise
+class SchedulerExit(Exception):
     """Raise in a task: the run succeeds, and the scheduler ends."""
