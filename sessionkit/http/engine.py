@@ -85,6 +85,7 @@ class HttpEngine(SessionEngine):
     """
 
     base_url: str = ""
+    _http: requests.Session | None = None
     max_redirects: ClassVar[int] = 10
     user_agent: ClassVar[str] = "sessionkit"
     accept: ClassVar[str] = "application/json"
@@ -412,7 +413,7 @@ class HttpEngine(SessionEngine):
         if self.inherited and not self._is_sibling:
             self._transport.abandon()
         self._transport = self._transport.fresh()
-        self._http: requests.Session | None = None
+        self._http = None
         self._history: deque[HistoryEntry] = deque(maxlen=self._history_size or 1)
 
     def on_close(self) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -17,7 +16,7 @@ from urllib3 import exceptions as u3
 from urllib3.util import Timeout, make_headers
 
 from sessionkit import secrets
-from sessionkit.errors import CallTimeout, ConnectionFailed, RequestError, ResponseTooLarge
+from sessionkit.errors import CallTimeout, ConnectionFailed, ResponseTooLarge, SessionKitError
 from sessionkit.http.connection import pool_manager
 from sessionkit.http.message import Headers, Origin, Request, Response, redacted_url
 from sessionkit.http.proxies import proxy_for, split_credentials
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
     from sessionkit.clock import Deadline
 
 CHUNK: Final = 65536
+FOREVER: Final = 1e8
+"""Seconds beyond which a deadline is none, for systems whose clocks cannot hold it."""
 
 # The children of a fork keep their parents' pools: taking them apart would take locks of lost threads.
 _abandoned: list[Any] = []
@@ -107,10 +108,11 @@ class Transport:
         Raises:
             ConnectionFailed, CallTimeout, ResponseTooLarge: see there.
         """
-        left = deadline.check(f"{request.method} {redacted_url(request.url)}") if deadline.expired else None
-        left = deadline.remaining() if left is None else left
-        wait = None if math.isinf(left) else left
+        left = deadline.remaining()
+        wait = left if left < FOREVER else None
         try:
+            if left <= 0:
+                raise TimeoutError  # noqa: TRY301 - translated like every other
             origin, target = split(request.url)
             route = self._routes.get(origin) or self._route(origin)
             headers = request.headers.to_dict()
@@ -223,35 +225,24 @@ _UNSENT: Final = (u3.NewConnectionError, u3.ConnectTimeoutError, u3.ProxyError, 
 _TIMEOUTS: Final = (u3.TimeoutError, TimeoutError)
 _REFUSALS: Final = (
     (u3.NameResolutionError, "the host name is not known", "check the host, and the network or VPN"),
-    (
-        u3.ConnectTimeoutError,
-        "no connection in time",
-        "check host, port and firewall; connect_timeout= is the limit",
-    ),
-    (u3.NewConnectionError, "the connection was refused", "check host and port, and that the service runs"),
-    (
-        u3.ProxyError,
-        "the proxy did not let the request through",
-        "check proxies= or $HTTPS_PROXY and its credentials",
-    ),
-    (
-        u3.SSLError,
-        "TLS failed",
-        "check the host name; verify= takes the authority's certificate, cert= your own",
-    ),
+    (u3.NewConnectionError, "no connection could be made", "check host and port, and that the service runs"),
+    (u3.ConnectTimeoutError, "no connection in time", "check host, port, firewall; see connect_timeout="),
+    (u3.ProxyError, "the proxy refused", "check proxies= or $HTTPS_PROXY and its credentials"),
+    (u3.SSLError, "TLS failed", "check the host name; verify= names whom to trust, cert= your certificate"),
     (u3.DecodeError, "the body could not be decompressed", "a proxy or the service damaged the answer"),
-    (http.client.InvalidURL, "the URL cannot be sent", "encode spaces and control characters"),
     (u3.LocationParseError, "the URL cannot be sent", "check the host name and the path"),
-    ((u3.ProtocolError, http.client.HTTPException), "the connection ended in the middle", ""),
+    (http.client.InvalidURL, "the URL cannot be sent", "encode spaces and control characters"),
+    (u3.ProtocolError, "the connection ended in the middle", ""),
+    (http.client.HTTPException, "the answer is no HTTP", ""),
 )
 
 
-def translate(error: BaseException, request: Request, deadline: Deadline) -> RequestError:
+def translate(error: BaseException, request: Request, deadline: Deadline) -> SessionKitError:
     """Our error for one of urllib3's, http.client's or the system's."""
-    if isinstance(error, RequestError):
+    if isinstance(error, SessionKitError):
         return error
     unsent = isinstance(error, (*_UNSENT, ValueError)) or _certificate_refused(error)
-    details = {"method": request.method, "url": redacted_url(request.url), "sent": not unsent}
+    details: dict[str, Any] = {"method": request.method, "url": redacted_url(request.url), "sent": not unsent}
     if isinstance(error, _TIMEOUTS) and not isinstance(error, u3.NewConnectionError) and not unsent:
         return CallTimeout(
             f"no answer within {deadline.seconds:g} s",
@@ -259,12 +250,20 @@ def translate(error: BaseException, request: Request, deadline: Deadline) -> Req
             **details,
         )
     what, hint = next(
-        ((what, hint) for kind, what, hint in _REFUSALS if isinstance(error, kind)),  # type: ignore[arg-type]
+        ((what, hint) for kind, what, hint in _REFUSALS if isinstance(error, kind)),
         ("the request could not be sent", "") if unsent else ("the connection failed", ""),
     )
     if not hint and not unsent:
         hint = "the request may have been carried out; look before asking again"
-    return ConnectionFailed(f"{what}: {secrets.redact(str(error))}", hint=hint, **details)
+    return ConnectionFailed(f"{what}: {_reason(error)}", hint=hint, **details)
+
+
+def _reason(error: BaseException) -> str:
+    """What the system said, without the libraries' wrapping."""
+    root = error
+    while (inner := root.__cause__ or root.__context__) is not None and not isinstance(root, OSError):
+        root = inner
+    return secrets.redact((getattr(root, "strerror", None) or str(root)).strip())
 
 
 def _certificate_refused(error: BaseException) -> bool:

@@ -1,0 +1,101 @@
+"""Events for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from typing import TYPE_CHECKING
+
+from sessionkit.events.errors import EventQueueFull
+from sessionkit.events.topics import DISCONNECTED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import Self
+
+    from sessionkit.events.event import Event
+    from sessionkit.events.hub import EventHub
+
+
+class EventStream:
+    """An asynchronous iterator over a subscription; made by `EventHub.events()`.
+
+    It subscribes when it is made and unsubscribes when it is closed, by `aclose()`, by `async with`,
+    or by nobody holding it any more.
+    """
+
+    def __init__(self, hub: EventHub, subscription: str, limit: int) -> None:
+        self._hub = hub
+        self._limit = limit
+        self._loop = asyncio.get_running_loop()
+        self._queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._overflowed = False
+        # The hub's threads hold the stream weakly, so that a loop left by `break` unsubscribes.
+        feed = _feed(weakref.ref(self))
+        self._identifiers = [
+            hub.subscribe(subscription, feed),
+            hub.subscribe(f"topic={DISCONNECTED}", _end(weakref.ref(self)), priority=2**31),
+        ]
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        if self._overflowed and self._queue.empty():
+            self.close()
+            raise EventQueueFull(f"more than {self._limit} events waited for this loop")
+        event = await self._queue.get()
+        if event is None:
+            self.close()
+            raise StopAsyncIteration
+        return event
+
+    async def aclose(self) -> None:
+        """Unsubscribe."""
+        self.close()
+
+    def close(self) -> None:
+        """Unsubscribe; may be called again, and from any thread."""
+        identifiers, self._identifiers = self._identifiers, []
+        for identifier in identifiers:
+            if self._hub.get_subscriber_by_identifier(identifier) is not None:
+                self._hub.unsubscribe(identifier)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def _take(self, event: Event | None) -> None:
+        if event is not None and self._queue.qsize() >= self._limit:
+            self._overflowed = True
+        elif not self._overflowed:
+            self._queue.put_nowait(event)
+
+    def hand_over(self, event: Event | None) -> None:
+        """Give an event to the loop from whichever thread handles it; None ends the iteration."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._take, event)
+
+
+def _feed(stream: weakref.ref[EventStream]) -> Callable[[Event], None]:
+    def feed(event: Event) -> None:
+        found = stream()
+        if found is not None:
+            found.hand_over(event)
+
+    return feed
+
+
+def _end(stream: weakref.ref[EventStream]) -> Callable[[Event], None]:
+    def end(_: Event) -> None:
+        found = stream()
+        if found is not None:
+            found.hand_over(None)
+
+    return end
