@@ -139,6 +139,7 @@ class HttpEngine(SessionEngine):
             max_response_size=max_response_size,
         )
         self._auth = auth
+        self._renewable = isinstance(auth, Auth) and auth.renewable
         super().__init__(timeout=timeout, **options)
         if isinstance(auth, Auth):
             auth.bind(self)
@@ -319,7 +320,7 @@ class HttpEngine(SessionEngine):
         if response.status < 300:
             return self.outcome_of(response, call)
         error = self.error(response, call)
-        if response.status == 401 and response.request.credentials and isinstance(self._auth, Auth):
+        if response.status == 401 and response.request.credentials and self._renewable:
             return Renew(error)
         return self.again_or(error, call, response.attempts)
 

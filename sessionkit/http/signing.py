@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from sessionkit.clock import Deadline
-from sessionkit.errors import AuthenticationError
 
 if TYPE_CHECKING:
     from sessionkit.http.engine import HttpEngine
@@ -25,15 +24,12 @@ class Auth:
         """Set the credential on `request`, and its header names in `request.credentials`."""
         raise NotImplementedError
 
-    def renew(self, request: Request, deadline: Deadline) -> None:  # noqa: ARG002
-        """Replace the credential that `request` carried and that was refused.
+    renewable: ClassVar[bool] = False
+    """Whether `renew` can help when the credential was refused."""
 
-        Raises:
-            AuthenticationError: when there is nothing to renew it with.
-        """
-        raise AuthenticationError(
-            "the credential was refused", hint="check the key: it may be wrong, revoked, or of another server"
-        )
+    def renew(self, request: Request, deadline: Deadline) -> None:
+        """Replace the credential that `request` carried and that was refused."""
+        raise NotImplementedError
 
     def sign_out(self, session: HttpEngine, deadline: Deadline) -> None:
         """Give the credential back, if the service keeps one for this session."""
