@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from sessionkit import secrets
 from sessionkit.clock import Deadline
+from sessionkit.http.message import Request
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sessionkit.http.engine import HttpEngine
-    from sessionkit.http.message import Request
 
 FOREIGN_DEADLINE: Final = 60.0
 """Seconds that signing for `requests` may take: its interface passes no deadline."""
@@ -38,3 +41,18 @@ class Auth:
         """Sign a request of the `requests` library."""
         self.sign(request, Deadline.after(FOREIGN_DEADLINE))
         return request
+
+
+def sign_foreign(auth: Callable[[Any], Any], request: Request) -> Request:
+    """Sign with an object of the `requests` world, noting what it added."""
+    before, url = request.headers.copy(), request.url
+    signed = auth(request)
+    request = signed if isinstance(signed, Request) else request
+    added = [name for name, value in request.headers.items() if before.get(name) != value]
+    for name in added:
+        secrets.register(request.headers[name])
+    if request.url != url and request.url.startswith(url):
+        for part in request.url[len(url) :].lstrip("?&").split("&"):
+            secrets.register(part.partition("=")[2])
+    request.credentials = tuple(added)
+    return request
