@@ -1,7 +1,7 @@
 import pytest
+from dyn_wire import Wire
 
 from sessionkit_dyn.sandbox import DynService
-from tests.dyn.wire import Wire
 
 UNLIMITED = {"dyn": {"limits": {"requests_per_minute": 0}}}
 
