@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sessionkit.clock import Deadline
     from sessionkit.outcome import Again, Attempt
 
+
 class DynectProtocol(HttpEngine):
     """What a session with Managed DNS says and understands.
 

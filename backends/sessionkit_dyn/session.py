@@ -103,7 +103,7 @@ class DynectSession(DynectProtocol):
         progress: Callable[[Progress], None] | None = None,
         **options: Any,
     ) -> None:
-        given = {"customer": customer, "username": username, "password": password}
+        given: dict[str, Any] = {"customer": customer, "username": username, "password": password}
         given |= {"host": host, "port": port, "ssl": ssl}
         known = {name: value.value for name, value in resolve(self.settings, given).items()}
         if key is not None:
@@ -112,6 +112,8 @@ class DynectSession(DynectProtocol):
         self.token_store = token_store
         login = DynectLogin(known["customer"], known["username"], Secret(known["password"]), token_store)
         proxy = proxy_url(proxy_host, proxy_port, proxy_user, proxy_pass)
+        if proxy is not None:
+            options["proxies"] = proxy
         super().__init__(
             service_url(known["host"], known["port"], known["ssl"]),
             auth=login,
@@ -123,7 +125,6 @@ class DynectSession(DynectProtocol):
             },
             history=history,
             principal=login.principal,
-            **({} if proxy is None else {"proxies": proxy}),
             **options,
         )
         if auto_auth:
@@ -200,7 +201,9 @@ class DynectSession(DynectProtocol):
         Args:
             user_name: None for the signed-in user.
         """
-        answer = self.execute("/UserPermissionReport/", "POST", {"user_name": user_name or self.login.username})
+        answer = self.execute(
+            "/UserPermissionReport/", "POST", {"user_name": user_name or self.login.username}
+        )
         data = answer["data"]
         allowed = data.get("allowed") if isinstance(data, dict) else None
         rows = allowed if isinstance(allowed, list) else []
