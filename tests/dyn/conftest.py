@@ -1,13 +1,26 @@
 import pytest
 
 from sessionkit_dyn.sandbox import DynService
+from tests.dyn.wire import Wire
+
+UNLIMITED = {"dyn": {"limits": {"requests_per_minute": 0}}}
 
 
 @pytest.fixture
 def sandbox_options(manual_clock):
-    """The Dyn service alone, on a clock the tests turn."""
-    return {
-        "services": [DynService],
-        "clock": manual_clock,
-        "data": [{"dyn": {"limits": {"requests_per_minute": 0}}}],
-    }
+    """The Dyn service alone, on a clock the tests turn, without its rate limit."""
+    return {"services": [DynService], "clock": manual_clock, "data": [UNLIMITED]}
+
+
+@pytest.fixture
+def wire(sandbox):
+    """A connection signed in as the demo customer's ann."""
+    with Wire(sandbox) as opened:
+        yield opened
+
+
+@pytest.fixture
+def other(sandbox):
+    """Another session of the same customer."""
+    with Wire(sandbox, user="ops", password="sandbox-ops") as opened:
+        yield opened

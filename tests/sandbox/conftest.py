@@ -1,11 +1,6 @@
-import sys
-from pathlib import Path
-
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from weather import WeatherService, connection
+from tests.sandbox.weather import WeatherService, connection
 
 
 @pytest.fixture

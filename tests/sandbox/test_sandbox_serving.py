@@ -4,11 +4,11 @@ import threading
 import time
 
 import pytest
-from weather import WeatherService
 
 from sessionkit.errors import ConfigurationError
 from sessionkit.sandbox import Sandbox, Service
 from sessionkit.testing import ManualClock
+from tests.sandbox.weather import WeatherService
 
 
 def test_a_service_answers_at_its_own_paths(ask):
