@@ -185,8 +185,9 @@ class DNSRecord(Resource):
         return hash((self.record_type, self.zone.lower(), self.fqdn.lower()))
 
     def __repr__(self) -> str:
-        values = " ".join(str(value) for value in (self._data.get("rdata") or {}).values())
-        return f"<{type(self).__name__} {self.fqdn} {self.ttl} {values}>"
+        rdata = self._data.get("rdata")
+        values = " ".join(map(str, rdata.values())) if isinstance(rdata, dict) else ""
+        return f"<{type(self).__name__} {self.fqdn} {self._data.get('ttl')} {values}>"
 
 
 def _no_values(values: tuple[Any, ...], fields: Mapping[str, Any]) -> None:

@@ -21,10 +21,10 @@ from sessionkit_dyn.mm.errors import EmailError, EmailUnexpectedError, error_for
 from sessionkit_dyn.session import proxy_url, service_url
 
 if TYPE_CHECKING:
-    from sessionkit.errors import RequestError
     from collections.abc import Mapping
 
     from sessionkit.clock import Deadline
+    from sessionkit.errors import RequestError
 
 _FORM = "application/x-www-form-urlencoded"
 
