@@ -1,5 +1,6 @@
 """Sessions that speak HTTP."""
 
+from sessionkit.http.body import Body
 from sessionkit.http.engine import HttpEngine
 from sessionkit.http.history import HistoryEntry
 from sessionkit.http.message import Call, Headers, Origin, Request, Response
@@ -7,6 +8,7 @@ from sessionkit.http.retry import RetryBudget, RetryPolicy
 from sessionkit.http.stream import Stream
 
 __all__ = [
+    "Body",
     "Call",
     "Headers",
     "HistoryEntry",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from sessionkit.http.body import Body
     from sessionkit.outcome import Attempt
 
 
@@ -141,7 +142,7 @@ class Request:
         method: "GET", "POST", ...
         url: Absolute.
         headers: See `Headers`.
-        body: Bytes, or None.
+        body: Bytes, a `Body`, or None.
         credentials: Names of the headers that signing set; they never leave the session's origin.
         stream: Leave the body of a successful answer unread.
         signed: Whether it is to be signed.
@@ -155,7 +156,7 @@ class Request:
         method: str,
         url: str,
         headers: Mapping[str, str] | Headers = MappingProxyType({}),
-        body: bytes | None = None,
+        body: bytes | Body | None = None,
         *,
         stream: bool = False,
         signed: bool = True,
@@ -197,7 +198,7 @@ class Response:
 
     Attributes:
         status: HTTP status.
-        headers: See `Headers`.
+        headers: Found in any case; those that came several times are joined by ", ".
         body: The decoded body; b"" while streaming.
         url: What answered, after redirects.
         request: What was sent last.
@@ -210,7 +211,7 @@ class Response:
     def __init__(
         self,
         status: int,
-        headers: Mapping[str, str] | Iterable[tuple[str, str]],
+        headers: Mapping[str, str],
         body: bytes,
         url: str,
         request: Request,
@@ -219,7 +220,7 @@ class Response:
         raw: Any = None,
     ) -> None:
         self.status = status
-        self.headers = Headers(headers)
+        self.headers = headers
         self.body = body
         self.url = url
         self.request = request
@@ -247,7 +248,7 @@ class Response:
         return f"<Response {self.status} of {self.request.method} {redacted_url(self.url)}>"
 
 
-def charset(headers: Headers) -> str:
+def charset(headers: Mapping[str, str]) -> str:
     """The encoding a Content-Type names, if Python knows it, else UTF-8."""
     _, _, name = headers.get("content-type", "").lower().partition("charset=")
     name = name.partition(";")[0].strip(" \"'")

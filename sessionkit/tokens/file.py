@@ -7,19 +7,20 @@ import logging
 import time
 from contextlib import contextmanager, suppress
 from itertools import product
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import filelock
 
 from sessionkit.clock import SYSTEM_CLOCK, Clock, Deadline
 from sessionkit.errors import DeadlineExceeded
+from sessionkit.paths import expanded
 from sessionkit.tokens import document
 from sessionkit.tokens.store import waitable
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from sessionkit.tokens.token import Token
 
@@ -69,8 +70,8 @@ class FileTokenStore:
         legacy: Sequence[str | os.PathLike[str]] = (),
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self.path = Path(path).expanduser().absolute()
-        self.legacy = tuple(Path(other).expanduser() for other in legacy)
+        self.path = expanded(path)
+        self.legacy = tuple(map(expanded, legacy))
         self.readers = tuple(readers)
         self._clock = clock
         self._warned = False

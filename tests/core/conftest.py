@@ -19,6 +19,7 @@ class Api(HttpEngine):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # headers and body leave together: no waiting for acknowledgements
 
     def handle_any(self):
         length = int(self.headers.get("content-length") or 0)
@@ -41,7 +42,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         status, headers, body = answer
         body = json.dumps(body).encode() if not isinstance(body, bytes) else body
         self.send_response(status)
-        for name, value in {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}.items():
+        usual = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+        for name, value in {**usual, **headers}.items():
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":

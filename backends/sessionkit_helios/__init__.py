@@ -1,0 +1,1 @@
+"""The Helios weather service: alerts, road cameras and their images, observations, collections."""

@@ -1,0 +1,257 @@
+"""The SQLite file behind `FileCache`: opened safely, shared by processes, started anew when damaged.
+
+Facts this module is built on:
+
+- In WAL mode readers and one writer do not wait for each other. So there are two connections, each with
+  a lock of its own: a thread that waits to write keeps nobody from reading.
+- A connection must not be open across a fork: SQLite's idea of the locks it holds would be wrong in the
+  child, also for connections made there later (https://www.sqlite.org/howtocorrupt.html). They are
+  closed before every fork, and opened again by whoever next needs them.
+- Closing *any* descriptor of the file drops the process's locks on it. Nothing here opens it but SQLite.
+- A damaged file is moved aside, never repaired. Processes that still have it open notice that another
+  file stands in its place, and follow.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sqlite3
+import stat
+import threading
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sessionkit.errors import CacheError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+# Marks the file as ours, so that no other program's database is ever written to.
+_APPLICATION_ID = 0x736B6301
+_SCHEMA = """
+CREATE TABLE entries (
+    key PRIMARY KEY NOT NULL,       -- no type: text and bytes stay different
+    value NOT NULL,
+    written REAL NOT NULL,          -- seconds since the epoch
+    checksum INTEGER NOT NULL       -- of key and value: SQLite keeps none
+)
+"""
+# OperationalErrors that mean that the file is not what it was, beside DatabaseError itself.
+_SIGNS_OF_DAMAGE = ("no such table", "no such column", "table entries has", "Could not decode to UTF-8")
+
+
+class Damaged(Exception):
+    """The file is no sound database of ours."""
+
+
+class Database:
+    """The file at `path`, made when it is first needed, and two connections to it.
+
+    `read` and `write` hand a connection to a task while no other thread uses it, heal the file once if it
+    turns out damaged, and turn whatever else SQLite raises into a `CacheError`.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], timeout: float) -> None:
+        self.path = Path(path).expanduser().absolute()
+        self._timeout = timeout
+        self._closed = False
+        self._read, self._write = _Lane(), _Lane()
+        # Closes what is open when the cache is forgotten without having been closed.
+        weakref.finalize(self, _disconnect, self._read, self._write)
+        _living.add(self)
+
+    def read(self, task: Callable[[sqlite3.Connection], _T]) -> _T:
+        """What `task` makes of the connection to read with."""
+        return self._run(self._read, task)
+
+    def write(self, task: Callable[[sqlite3.Connection], _T]) -> _T:
+        """What `task` makes of the connection to write with."""
+        return self._run(self._write, task)
+
+    def close(self) -> None:
+        """Close both connections; any later use is a `CacheError`."""
+        self._closed = True
+        for lane in (self._read, self._write):
+            with lane.lock:
+                _disconnect(lane)
+
+    def _run(self, lane: _Lane, task: Callable[[sqlite3.Connection], _T]) -> _T:
+        with lane.lock:
+            try:
+                try:
+                    return task(self._connection(lane))
+                except (Damaged, sqlite3.Error) as error:
+                    if not _means_damage(error):
+                        raise
+                    self._heal(lane)
+                    return task(self._connection(lane))
+            except (Damaged, sqlite3.Error, OSError) as error:
+                raise CacheError(
+                    f"The cache file {self.path} cannot be used: {error}.",
+                    hint="Is there space left, and may this user read and write there?",
+                ) from error
+
+    def _connection(self, lane: _Lane) -> sqlite3.Connection:
+        if lane.connection is not None and lane.file == _file(self.path):
+            return lane.connection
+        if self._closed:
+            raise CacheError(f"The cache {self.path} was closed before this use.")
+        _disconnect(lane)
+        with self._alone():
+            _make_file(self.path)
+            lane.file = _file(self.path)
+            lane.connection = connection = sqlite3.connect(
+                self.path, timeout=self._timeout, isolation_level=None, check_same_thread=False
+            )
+            _prepare(connection)
+        return connection
+
+    def _heal(self, lane: _Lane) -> None:
+        """Move the file aside, if it still is the one that was found damaged."""
+        _disconnect(lane)
+        with self._alone():
+            if lane.file != _file(self.path):
+                return  # somebody was quicker
+            _log.warning("The cache file %s was damaged; it starts anew.", self.path)
+            for suffix in ("-wal", "-shm"):
+                Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+            self.path.replace(f"{self.path}.damaged")
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Be the only one, among all processes, to open or replace the file."""
+        import filelock  # noqa: PLC0415 -- 40 ms of import, for those who keep a file only
+
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = filelock.FileLock(f"{self.path}.lock", timeout=self._timeout, mode=0o600)
+        with contextlib.suppress(PermissionError):  # where it may not be made, nothing may be replaced either
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+class _Lane:
+    """A connection, the file it was opened on, and the lock under which both are used."""
+
+    __slots__ = ("__weakref__", "connection", "file", "lock")
+
+    def __init__(self) -> None:
+        self.connection: sqlite3.Connection | None = None
+        self.file: tuple[int, int] | None = None
+        # Re-entrant: a garbage collection inside may come back to the same cache.
+        self.lock = threading.RLock()
+
+
+def _disconnect(*lanes: _Lane) -> None:
+    for lane in lanes:
+        connection, lane.connection = lane.connection, None
+        if connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
+
+
+def _file(path: Path) -> tuple[int, int] | None:
+    """What tells the file at `path` from another one put there later; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _make_file(path: Path) -> None:
+    """See to it that there is a file, and that only its owner may read it."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        if os.name == "posix":
+            _keep_private(path)
+
+
+def _keep_private(path: Path) -> None:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise CacheError(f"{path} is no file, and cannot be a cache.")
+    if status.st_uid not in (os.geteuid(), 0):
+        raise CacheError(
+            f"The cache file {path} belongs to another user.",
+            hint="Cached answers are trusted: use a file of your own.",
+        )
+    if status.st_uid == os.geteuid() and status.st_mode & 0o077:
+        path.chmod(0o600)
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Make an empty file ours; leave one that is ours as it is."""
+    if connection.execute("PRAGMA application_id").fetchone() != (_APPLICATION_ID,):
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+        if "entries" in tables:
+            raise Damaged("its mark is gone")
+        if tables:
+            raise CacheError(
+                "This file is another program's database.", hint="Give the cache a file of its own."
+            )
+        connection.execute("PRAGMA journal_mode = WAL")
+        with transaction(connection):
+            connection.execute(_SCHEMA)
+            connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+    # The database survives a killed process in any case; only a power cut may cost the last writes.
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All statements of the block, or none."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _means_damage(error: Exception) -> bool:
+    # DatabaseError itself, no subclass: what the module makes of SQLITE_CORRUPT and SQLITE_NOTADB.
+    return type(error) in (Damaged, sqlite3.DatabaseError) or str(error).startswith(_SIGNS_OF_DAMAGE)
+
+
+_living: weakref.WeakSet[Database] = weakref.WeakSet()
+_held: list[Any] = []  # the locks that the fork in progress holds
+
+
+def _before_fork() -> None:
+    for database in list(_living):
+        for lane in (database._read, database._write):  # noqa: SLF001 -- the same module
+            lane.lock.acquire()
+            _held.append(lane.lock)
+            _disconnect(lane)
+
+
+def _after_fork_in_parent() -> None:
+    while _held:
+        _held.pop().release()
+
+
+def _after_fork_in_child() -> None:
+    _held.clear()
+    for database in list(_living):
+        for lane in (database._read, database._write):  # noqa: SLF001 -- the same module
+            lane.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )
