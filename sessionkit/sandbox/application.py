@@ -14,6 +14,7 @@ from starlette.routing import Match, Route
 from sessionkit.errors import ConfigurationError
 from sessionkit.sandbox import faults
 from sessionkit.sandbox.exchange import Exchange
+from sessionkit.sandbox.socketio import EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -151,7 +152,7 @@ def add_fault(box: Sandbox, fault: faults.Fault) -> None:
     Raises:
         ConfigurationError: for a kind, an option or a service that does not exist.
     """
-    names = [service.name for service in box.services]
+    names = [*(service.name for service in box.services), EVENTS]
     if fault.service is not None and fault.service not in names:
         raise ConfigurationError(
             f"there is no service {fault.service!r}", hint=f"services: {', '.join(names)}"
@@ -166,6 +167,8 @@ def add_fault(box: Sandbox, fault: faults.Fault) -> None:
         options = {key: value for key, value in filters.items() if value is not None} | fault.options
         asked = [service for service in box.services if fault.service in {None, service.name}]
         taken = [service.fault(fault.kind, options) for service in asked]
+        if fault.service in {None, EVENTS}:
+            taken.append(box.events.fault(fault.kind, options))
         if any(taken):
             return
     box.faults.add(fault)

@@ -24,6 +24,7 @@ from sessionkit.sandbox.faults import Fault, Faults, parse_fault
 from sessionkit.sandbox.journal import Journal, Received
 from sessionkit.sandbox.server import Server, ServerThread, listen
 from sessionkit.sandbox.service import Service
+from sessionkit.sandbox.socketio import EVENTS, SocketIoServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -56,6 +57,7 @@ class Sandbox:
         env: Environment variables by which the vendors' clients and our backends find it.
         services: The hosted services.
         journal: What was received; ask `requests()`.
+        events: The event server; services add to its `authenticators`.
 
     Raises:
         ConfigurationError: for data, faults, an address or a database that cannot work.
@@ -85,7 +87,7 @@ class Sandbox:
         self._classes = services
         self._tls = tls
         self._thread: ServerThread | None = None
-        self._published: list[Mapping[str, Any]] = []
+        self.events = SocketIoServer()
 
     def start(self) -> Self:
         """Begin to serve; returns once requests are answered."""
@@ -110,9 +112,8 @@ class Sandbox:
         undo.callback(self.db.close)
         self.services = [service(self) for service in classes]
         self._seed()
-        app = Application(
-            self, [(service.name, route) for service in self.services for route in service.routes()]
-        )
+        routes = [(service.name, route) for service in self.services for route in service.routes()]
+        app = Application(self, [*routes, *((EVENTS, route) for route in self.events.routes())])
         return ServerThread(
             app, listener, tls=self._tls, before=self._start_services, after=self._stop_services
         )
@@ -181,8 +182,8 @@ class Sandbox:
         )
 
     def publish(self, event: Mapping[str, Any]) -> None:
-        """Send an event to the clients of the sandbox's event server."""
-        self._published.append(event)
+        """Send an event to the clients of the sandbox's event server; from any thread."""
+        self.events.publish(event)
 
     @property
     def server(self) -> Server | None:
@@ -229,6 +230,7 @@ class Sandbox:
             await service.start()
 
     async def _stop_services(self) -> None:
+        self.events.stop()
         for service in reversed(self.services):
             await service.stop()
 

@@ -4,7 +4,7 @@ import asyncio
 import gc
 
 import pytest
-from conftest import eventually
+from event_servers import eventually
 
 from sessionkit.events import Event, EventQueueFull
 
@@ -31,8 +31,7 @@ def test_several_streams_see_the_same_events(make_hub, run_async):
     hub.connect()
 
     async def read(stream):
-        async for event in stream:
-            return event["data"]
+        return (await anext(stream))["data"]
 
     async def both():
         streams = [hub.events("topic=x"), hub.events("topic=x")]
@@ -68,15 +67,13 @@ def test_a_loop_that_does_not_keep_up_is_told(make_hub, run_async):
     hub.connect()
 
     async def read():
-        got = []
         async with hub.events("topic=x", limit=5) as stream:
             for _ in range(20):
                 hub.publish(Event("x"))
-            while stream._queue.qsize() < 5 or not stream._overflowed:
-                await asyncio.sleep(0.005)
+            await asyncio.to_thread(eventually, lambda: stream._overflowed)
+            got = [await anext(stream) for _ in range(5)]
             with pytest.raises(EventQueueFull):
-                async for event in stream:
-                    got.append(event)
+                await anext(stream)
         return len(got)
 
     assert run_async(read()) == 5

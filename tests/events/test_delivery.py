@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-PROGRAMS = str(Path(__file__).with_name("programs.py"))
+PROGRAMS = str(Path(__file__).with_name("event_programs.py"))
 
 
 class Program:

@@ -8,7 +8,7 @@ import threading
 import weakref
 
 import pytest
-from conftest import eventually
+from event_servers import eventually
 
 import sessionkit.events
 from sessionkit.errors import ConfigurationError

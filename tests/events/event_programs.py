@@ -19,7 +19,8 @@ QUICK = Backoff(initial=0.05, maximum=0.3, attempts=500)
 
 
 def say(**what):
-    print(json.dumps(what), flush=True)
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
 
 
 def serve(port, grace):
