@@ -135,8 +135,16 @@ class SessionEngine(metaclass=Singleton):
     def received(self, response: Any, attempts: list[Attempt]) -> None:
         """Called with every response before it is processed, and the attempts that came before it."""
 
+    def sign_out(self) -> None:
+        """Give the credential back, where the service keeps one; called by `close`, must end by itself."""
+
     def on_close(self) -> None:
-        """Drop connections, and sign out where the service keeps state; must end by itself."""
+        """Drop connections; must end by itself."""
+
+    @property
+    def owns_credential(self) -> bool:
+        """Whether closing this session signs out: not for a sibling, nor in a forked child."""
+        return not self._is_sibling and not self.inherited
 
     def reset_own_state(self) -> None:
         """Make anew what no other session, thread or process may share: connections, locks, history.
@@ -145,6 +153,7 @@ class SessionEngine(metaclass=Singleton):
         take a lock nor say anything on the wire.
         """
         self._state_lock = threading.Lock()
+        self._closing = False
 
     @property
     def identity(self) -> Identity:
@@ -332,21 +341,27 @@ class SessionEngine(metaclass=Singleton):
         logged, not raised: there is nothing left to do about it.
         """
         with self._state_lock:
-            if self.closed:
+            if self._closing:
                 return
-            self.closed = True
-        if not self._is_sibling:
-            self._family.closed = True
+            self._closing = True
         if not self._detached:
             type(self)._slot.drop(self)  # noqa: SLF001 - the registry's
-        try:
-            self.on_close()
-        except Exception as error:  # noqa: BLE001 - see above
-            log.warning("%s did not close cleanly: %s", type(self).__name__, error)
+        if self.owns_credential:
+            self._quietly(self.sign_out)
+        self.closed = True
+        if not self._is_sibling:
+            self._family.closed = True
+        self._quietly(self.on_close)
         self._announce("sessionkit.session.closed")
         hub = self._family.hub
-        if hub is not None and not self._is_sibling and not self.inherited and hub.connected:
-            hub.disconnect()
+        if hub is not None and not self._is_sibling and not self.inherited:
+            self._quietly(hub.close)
+
+    def _quietly(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - see close
+            log.warning("%s did not close cleanly: %s", type(self).__name__, error)
 
     def __del__(self) -> None:
         # A session dropped without `close` (its thread ended): nothing may block here.

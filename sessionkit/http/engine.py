@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from sessionkit.http.history import HistoryEntry
     from sessionkit.outcome import Attempt
+    from sessionkit.tokens import Token, TokenStore
 
 BODILESS: Final = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -79,6 +80,7 @@ class HttpEngine(SessionEngine):
         max_response_size: Bytes of a body at most.
         history: How many calls `history` remembers; 0 for none, True for 1,000.
         principal: Whose session it is, for `identity`; never a secret.
+        token_store: Where a token that the session fetches is kept between processes; None keeps it here.
         options: See `SessionEngine`.
 
     Raises:
@@ -107,6 +109,7 @@ class HttpEngine(SessionEngine):
         max_response_size: int = 256 * 1024 * 1024,
         history: int | bool = 0,
         principal: str = "",
+        token_store: TokenStore | None = None,
         **options: Any,
     ) -> None:
         self.base_url = _base_url(base_url if base_url is not None else type(self).base_url)
@@ -114,6 +117,7 @@ class HttpEngine(SessionEngine):
         self.retry = retry or RetryPolicy()
         self.max_concurrency = max_concurrency
         self.principal = principal
+        self.token_store = token_store
         self.verify, self.cert, self.proxies = verify, cert, proxies
         self._headers = Headers(
             {
@@ -285,7 +289,10 @@ class HttpEngine(SessionEngine):
         """Let the auth object replace what was refused."""
         assert isinstance(self._auth, Auth)
         self._auth.renew(request, deadline)
-        self._announce("sessionkit.token.renewed", principal=self.principal)
+
+    def token_renewed(self, token: Token) -> None:
+        """Say on the hub that a token was fetched; called by its source."""
+        self._announce("sessionkit.token.renewed", principal=self.principal, expires_at=token.expires_at)
 
     def send(self, request: Request, deadline: Deadline) -> Response:
         """Send, following redirects; the credential does not go where they lead to another origin."""
@@ -422,23 +429,21 @@ class HttpEngine(SessionEngine):
         self._http = None
         self._history: deque[HistoryEntry] = deque(maxlen=self._history_size or 1)
 
-    def on_close(self) -> None:
-        """Give the credential back and drop every connection."""
-        try:
-            if isinstance(self._auth, Auth) and not self._is_sibling and not self.inherited:
-                self._sign_out(self._auth)
-        finally:
-            self._transport.close()
-            if self._http is not None:
-                self._http.close()
+    def sign_out(self) -> None:
+        """Give the credential back to the service now, where it keeps one; the next call signs in again."""
+        if isinstance(self._auth, Auth):
+            self._auth.sign_out(self, Deadline.after(SIGN_OUT_SECONDS, self.clock))
 
-    def _sign_out(self, auth: Auth) -> None:
-        # `close` marks the session closed first, so that nobody else begins a call; this one still may.
-        self.closed = False
-        try:
-            auth.sign_out(Deadline.after(SIGN_OUT_SECONDS, self.clock))
-        finally:
-            self.closed = True
+    def on_close(self) -> None:
+        """Drop every connection."""
+        self._transport.close()
+        if self._http is not None:
+            self._http.close()
+
+    @property
+    def owns_credential(self) -> bool:
+        """Whether closing this session signs out: not when the token is kept for others."""
+        return super().owns_credential and self.token_store is None
 
 
 def encode(args: Any) -> bytes:

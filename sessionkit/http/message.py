@@ -198,7 +198,7 @@ class Response:
 
     Attributes:
         status: HTTP status.
-        headers: See `Headers`.
+        headers: Found in any case; those that came several times are joined by ", ".
         body: The decoded body; b"" while streaming.
         url: What answered, after redirects.
         request: What was sent last.
@@ -211,7 +211,7 @@ class Response:
     def __init__(
         self,
         status: int,
-        headers: Mapping[str, str] | Iterable[tuple[str, str]],
+        headers: Mapping[str, str],
         body: bytes,
         url: str,
         request: Request,
@@ -220,7 +220,7 @@ class Response:
         raw: Any = None,
     ) -> None:
         self.status = status
-        self.headers = Headers(headers)
+        self.headers = headers
         self.body = body
         self.url = url
         self.request = request
@@ -248,7 +248,7 @@ class Response:
         return f"<Response {self.status} of {self.request.method} {redacted_url(self.url)}>"
 
 
-def charset(headers: Headers) -> str:
+def charset(headers: Mapping[str, str]) -> str:
     """The encoding a Content-Type names, if Python knows it, else UTF-8."""
     _, _, name = headers.get("content-type", "").lower().partition("charset=")
     name = name.partition(";")[0].strip(" \"'")

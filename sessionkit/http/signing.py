@@ -35,7 +35,7 @@ class Auth:
             "the credential was refused", hint="check the key: it may be wrong, revoked, or of another server"
         )
 
-    def sign_out(self, deadline: Deadline) -> None:
+    def sign_out(self, session: HttpEngine, deadline: Deadline) -> None:
         """Give the credential back, if the service keeps one for this session."""
 
     def __call__(self, request: Any) -> Any:

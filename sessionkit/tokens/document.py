@@ -38,12 +38,19 @@ def read_bytes(path: Path) -> bytes | None:
         descriptor = os.open(path, _READ_FLAGS)
     except (OSError, ValueError):
         return None
-    with os.fdopen(descriptor, "rb") as file:
-        try:
-            status = os.fstat(descriptor)
-            content = file.read(MAX_BYTES + 1) if _is_trusted(status) else b""
-        except OSError:
-            return None
+    try:
+        return _read_trusted(descriptor)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _read_trusted(descriptor: int) -> bytes | None:
+    if not _is_trusted(os.fstat(descriptor)):
+        return None
+    with os.fdopen(descriptor, "rb", closefd=False) as file:
+        content = file.read(MAX_BYTES + 1)
     return content if len(content) <= MAX_BYTES else None
 
 

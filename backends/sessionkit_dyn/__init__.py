@@ -1,0 +1,1 @@
+"""Dyn Managed DNS and Message Management."""
