@@ -89,6 +89,11 @@ def temporary_name(path: Path, tag: str) -> str:
     return f".{path.name}.{tag}.tmp"
 
 
+def is_temporary(path: Path, other: Path) -> bool:
+    """Whether `other` is, by its name, a replacement of `path`."""
+    return other.name.startswith(f".{path.name}.") and other.suffix == ".tmp"
+
+
 def replace(path: Path, content: bytes) -> None:
     """Replace the file by `content`, mode 0600: at every moment there is the old file or the new one.
 

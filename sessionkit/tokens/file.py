@@ -9,8 +9,6 @@ from contextlib import contextmanager, suppress
 from itertools import product
 from typing import TYPE_CHECKING
 
-import filelock
-
 from sessionkit.clock import SYSTEM_CLOCK, Clock, Deadline
 from sessionkit.errors import DeadlineExceeded
 from sessionkit.paths import expanded
@@ -119,6 +117,9 @@ class FileTokenStore:
 
     @contextmanager
     def _locked(self, suffix: str, deadline: Deadline) -> Iterator[None]:
+        # Imported here because it takes 10 ms, which only those who keep tokens in a file should pay.
+        import filelock  # noqa: PLC0415 - see above
+
         # Not the library's fallback on a file's mere existence: a killed holder would leave it for ever.
         lock = filelock.FileLock(f"{self.path}{suffix}", mode=0o600, fallback_to_soft=False)
         try:
@@ -126,7 +127,7 @@ class FileTokenStore:
             lock.acquire(timeout=waitable(deadline.remaining()), poll_interval=_POLL)
         except filelock.Timeout:
             raise DeadlineExceeded(f"{lock.lock_file} was held by another process") from None
-        except OSError as error:
+        except (OSError, ValueError) as error:
             self._warn(error)
         try:
             yield
@@ -143,15 +144,18 @@ class FileTokenStore:
                     tokens[entry] = token
                 self._sweep()
                 document.replace(self.path, document.encode(tokens))
-        except (OSError, DeadlineExceeded) as error:
+        except (OSError, ValueError, DeadlineExceeded) as error:
             self._warn(error)
 
     def _sweep(self) -> None:
         """Remove temporary files of processes that were killed while writing."""
-        for leftover in self.path.parent.glob(document.temporary_name(self.path, "*")):
+        for other in self.path.parent.iterdir():
             with suppress(OSError):
-                if time.time() - leftover.lstat().st_mtime > _LEFTOVER_AGE:
-                    leftover.unlink()
+                if (
+                    document.is_temporary(self.path, other)
+                    and time.time() - other.lstat().st_mtime > _LEFTOVER_AGE
+                ):
+                    other.unlink()
 
     def _warn(self, error: Exception) -> None:
         if not self._warned:

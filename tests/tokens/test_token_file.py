@@ -190,6 +190,12 @@ def test_another_user_s_file_is_not_trusted(store, path):
     assert store.load("k") is None
 
 
+def test_a_name_that_no_system_allows_is_warned_of(clock, endpoint, caplog):
+    source = TokenSource(endpoint, key="k", store=FileTokenStore("a\0b"), clock=clock)
+    assert source.get() is source.get()
+    assert len(caplog.records) == 1
+
+
 def test_where_nothing_can_be_written_the_token_lives_in_memory(tmp_path, clock, endpoint, caplog):
     blocked = tmp_path / "file"
     blocked.write_text("no directory")
