@@ -96,7 +96,12 @@ def send_prepared(session: requests.Session, request: Request, deadline: Deadlin
         cause = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
         raise translate(getattr(cause, "reason", None) or cause, request, deadline) from error
     response = Response(
-        answer.status_code, answer.headers, answer.content, request.url, request, reason=answer.reason or ""
+        answer.status_code,
+        Headers(answer.headers),
+        answer.content,
+        request.url,
+        request,
+        reason=answer.reason or "",
     )
     answer.close()
     return response

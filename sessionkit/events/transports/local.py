@@ -51,7 +51,7 @@ class LocalTransport:
         """The same: nothing can be lost here."""
         return self._open
 
-    def open(self, timeout: float | None = None) -> None:  # noqa: ARG002 - nothing to wait for
+    def open(self) -> None:
         """Take part, and hand out what was published before."""
         with _bus.lock:
             _bus.transports.add(self)
@@ -60,7 +60,7 @@ class LocalTransport:
         while self._early:
             self.publish(self._early.popleft())
 
-    def close(self, timeout: float) -> None:  # noqa: ARG002 - nothing to wait for
+    def close(self, timeout: float, *, keep: bool = False) -> None:  # noqa: ARG002 - nothing waits here
         """Leave."""
         with _bus.lock:
             _bus.transports.discard(self)
@@ -89,6 +89,9 @@ class LocalTransport:
     def flush(self, timeout: float) -> bool:  # noqa: ARG002 - nothing to wait for
         """True: what was published has arrived."""
         return not self._early
+
+    def check(self, subscriber: Subscriber) -> None:
+        """Anything goes: nothing is sent."""
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Nothing to tell: the hub itself is asked."""
