@@ -102,7 +102,10 @@ def test_a_folder_is_no_cache(tmp_path):
 
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "taken").write_text("")
-    with FileCache(tmp_path / "taken" / "cache.db") as cache, pytest.raises(CacheError, match="cannot be used"):
+    with (
+        FileCache(tmp_path / "taken" / "cache.db") as cache,
+        pytest.raises(CacheError, match="cannot be used"),
+    ):
         cache.get("k")
 
 

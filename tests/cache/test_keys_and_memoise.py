@@ -100,7 +100,15 @@ def test_mappings_with_names_of_several_types_have_keys():
 
 def test_objects_of_many_kinds_have_keys():
     make = ObjectKeyMaker().key
-    things = [Colour.RED, datetime.date(2020, 1, 2), 10**30, range(2), frozenset("a"), bytearray(b"x"), Thing()]
+    things = [
+        Colour.RED,
+        datetime.date(2020, 1, 2),
+        10**30,
+        range(2),
+        frozenset("a"),
+        bytearray(b"x"),
+        Thing(),
+    ]
     assert len({make(thing) for thing in things}) == len(things)
 
 
@@ -131,8 +139,6 @@ def test_a_key_maker_of_ones_own():
             return str(obj).upper()
 
     assert Upper().key("a", "b") == "A-B"
-
-
 
 
 def test_arguments_are_the_same_however_they_are_passed():
