@@ -18,7 +18,7 @@ $(STAMP): setup.cfg setup.py pyproject.toml
 	@touch $@
 
 demo: install ## a day's work through real sessions, on the embedded sandbox
-	@$(BIN)/python -m sessionkit.cli demo
+	@$(BIN)/sessionkit demo
 
 test: install ## everything that must hold
 	$(BIN)/python -m pytest -n 2 --dist loadgroup

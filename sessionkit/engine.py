@@ -34,16 +34,20 @@ MAX_RENEWALS: Final = 2
 
 
 class _Family:
-    """What a session shares with its siblings besides the attributes they copy."""
+    """What a session and its siblings have in common besides the attributes they copy.
 
-    __slots__ = ("cache", "closed", "hub", "hub_factory", "lock")
+    Attributes:
+        closed: Whether the session they come from has been closed.
+        parts: The cache, the hub and whatever else a backend shares, each made when first asked for.
+        lock: Held while one is made.
+    """
 
-    def __init__(self, cache: Cache | None, hub_factory: Callable[[Any], EventHub] | None) -> None:
+    __slots__ = ("closed", "lock", "parts")
+
+    def __init__(self) -> None:
         self.closed = False
-        self.cache = cache
-        self.hub: EventHub | None = None
-        self.hub_factory = hub_factory
-        self.lock = threading.Lock()
+        self.parts: dict[str, Any] = {}
+        self.lock = threading.RLock()
 
 
 class SessionEngine(metaclass=Singleton):
@@ -85,7 +89,10 @@ class SessionEngine(metaclass=Singleton):
         self.timeout = timeout
         self.clock = clock
         self.profile_name: str | None = None
-        self._family = _Family(cache, event_hub_factory)
+        self._family = _Family()
+        self._hub_factory = event_hub_factory
+        if cache is not None:
+            self._family.parts["cache"] = cache
         self._is_sibling = False
         self.inherited = False
         self.reset_own_state()
@@ -135,8 +142,16 @@ class SessionEngine(metaclass=Singleton):
     def received(self, response: Any, attempts: list[Attempt]) -> None:
         """Called with every response before it is processed, and the attempts that came before it."""
 
+    def sign_out(self) -> None:
+        """Give the credential back, where the service keeps one; called by `close`, must end by itself."""
+
     def on_close(self) -> None:
-        """Drop connections, and sign out where the service keeps state; must end by itself."""
+        """Drop connections; must end by itself."""
+
+    @property
+    def owns_credential(self) -> bool:
+        """Whether closing this session signs out: not for a sibling, nor in a forked child."""
+        return not self._is_sibling and not self.inherited
 
     def reset_own_state(self) -> None:
         """Make anew what no other session, thread or process may share: connections, locks, history.
@@ -145,6 +160,7 @@ class SessionEngine(metaclass=Singleton):
         take a lock nor say anything on the wire.
         """
         self._state_lock = threading.Lock()
+        self._closing = False
 
     @property
     def identity(self) -> Identity:
@@ -181,47 +197,38 @@ class SessionEngine(metaclass=Singleton):
         renewals = 0
         while True:
             started, begun = self.clock.time(), self.clock.monotonic()
-            signed = response = None
-            try:
-                signed = self.sign(request, deadline)
-                response = self.send(signed, deadline)
-            except RequestError as error:
-                outcome = self.recover(error, call, signed or request, attempts)
-            else:
-                self.received(response, attempts)
-                outcome = self.process(response, call)
+            signed, response, outcome = self._attempt(call, request, deadline, attempts)
             number, elapsed = len(attempts) + 1, self.clock.monotonic() - begun
+            in_time = outcome.delay < deadline.remaining()
             status = getattr(response, "status", None)
+            waited = outcome.delay if in_time else 0.0
+            attempts.append(Attempt(number, started, elapsed, status, outcome.reason, waited))
 
             if isinstance(outcome, Done):
-                attempts.append(Attempt(number, started, elapsed, status))
                 return Exchange(outcome.value, response, attempts)
-            if isinstance(outcome, Failed):
-                attempts.append(Attempt(number, started, elapsed, status))
-                raise outcome.error
-            if isinstance(outcome, Renew):
-                attempts.append(Attempt(number, started, elapsed, status, "credential refused"))
+            if isinstance(outcome, Renew) and renewals < MAX_RENEWALS:
                 renewals += 1
-                if renewals > MAX_RENEWALS:
-                    raise outcome.error or AuthenticationError("the credential was refused again")
                 self.renew(signed, deadline)
                 continue
-            assert isinstance(outcome, Again)
-            attempts.append(Attempt(number, started, elapsed, status, outcome.reason, outcome.delay))
-            self._wait(outcome, call, deadline)
-            if outcome.request is not None:
-                request = outcome.request
+            if not isinstance(outcome, Again) or not in_time:
+                raise outcome.error or _out_of_time(call, deadline, outcome.reason)
+            self.on_again(outcome, call)
+            if waited > 0:
+                self.clock.sleep(waited)
+            request = request if outcome.request is None else outcome.request
 
-    def _wait(self, again: Again, call: Any, deadline: Deadline) -> None:
-        left = deadline.remaining()
-        if again.delay >= left:
-            raise again.error or CallTimeout(
-                f"{call} did not end within {deadline.seconds:g} s: {again.reason or 'still waiting'}",
-                hint="give the call more time with timeout=, or the session with its own timeout",
-            )
-        self.on_again(again, call)
-        if again.delay > 0:
-            self.clock.sleep(again.delay)
+    def _attempt(
+        self, call: Any, request: Any, deadline: Deadline, attempts: list[Attempt]
+    ) -> tuple[Any, Any, Outcome]:
+        """One sending: the signed request, the response if any came, and what to do about it."""
+        signed = request
+        try:
+            signed = self.sign(request, deadline)
+            response = self.send(signed, deadline)
+        except RequestError as error:
+            return signed, None, self.recover(error, call, signed, attempts)
+        self.received(response, attempts)
+        return signed, response, self.process(response, call)
 
     def on_again(self, again: Again, call: Any) -> None:
         """Called before each wait, for progress and events."""
@@ -341,21 +348,26 @@ class SessionEngine(metaclass=Singleton):
         logged, not raised: there is nothing left to do about it.
         """
         with self._state_lock:
-            if self.closed:
+            if self._closing:
                 return
-            self.closed = True
-        if not self._is_sibling:
-            self._family.closed = True
+            self._closing = True
         if not self._detached:
             type(self)._slot.drop(self)  # noqa: SLF001 - the registry's
-        try:
-            self.on_close()
-        except Exception as error:  # noqa: BLE001 - see above
-            log.warning("%s did not close cleanly: %s", type(self).__name__, error)
+        if self.owns_credential:
+            self._quietly(self.sign_out)
+        self.closed = True
+        if not self._is_sibling:
+            self._family.closed = True
+        self._quietly(self.on_close)
         self._announce("sessionkit.session.closed")
-        hub = self._family.hub
-        if hub is not None and not self._is_sibling and not self.inherited and hub.connected:
-            hub.disconnect()
+        if self._hub is not None and not self._is_sibling and not self.inherited:
+            self._quietly(self._hub.close)
+
+    def _quietly(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - see close
+            log.warning("%s did not close cleanly: %s", type(self).__name__, error)
 
     def __del__(self) -> None:
         # A session dropped without `close` (its thread ended): nothing may block here.
@@ -365,7 +377,7 @@ class SessionEngine(metaclass=Singleton):
     def after_fork_in_child(self) -> None:
         """The child keeps the identity and the token, and none of the sockets and locks."""
         self.inherited = True
-        self._family.lock = threading.Lock()
+        self._family.lock = threading.RLock()
         self.reset_own_state()
 
     def __reduce__(self) -> Any:
@@ -387,31 +399,47 @@ class SessionEngine(metaclass=Singleton):
 
     # --- shared by all backends ---
 
+    def shared(self, name: str, make: Callable[[], Any]) -> Any:
+        """The part called `name` of this session and its siblings, made by the first that asks."""
+        parts = self._family.parts
+        if name not in parts:
+            with self._family.lock:
+                if name not in parts:
+                    parts[name] = make()
+        return parts[name]
+
     @property
     def event_hub(self) -> EventHub:
         """The hub of this session and its siblings, made on first use."""
-        family = self._family
-        if family.hub is None:
-            with family.lock:
-                if family.hub is None:
-                    family.hub = family.hub_factory(self) if family.hub_factory else _local_hub()
-        return family.hub
+        hub: EventHub = self.shared("hub", self._make_hub)
+        return hub
 
     @property
     def cache(self) -> Cache:
         """The cache of this session and its siblings, made on first use."""
-        family = self._family
-        if family.cache is None:
-            with family.lock:
-                if family.cache is None:
-                    family.cache = _memory_cache()
-        return family.cache
+        cache: Cache = self.shared("cache", _memory_cache)
+        return cache
+
+    @property
+    def _hub(self) -> EventHub | None:
+        hub: EventHub | None = self._family.parts.get("hub")
+        return hub
+
+    def _make_hub(self) -> EventHub:
+        return self._hub_factory(self) if self._hub_factory is not None else _local_hub()
 
     def _announce(self, topic: str, **data: Any) -> None:
         """Emit a framework event, if anybody has subscribed to this session's hub."""
-        hub = self._family.hub
+        hub = self._hub
         if hub is not None and hub.enabled:
             hub.emit(topic, {"session": repr(self), "at": self.clock.time(), **data})
+
+
+def _out_of_time(call: Any, deadline: Deadline, reason: str) -> CallTimeout:
+    return CallTimeout(
+        f"{call} did not end within {deadline.seconds:g} s: {reason or 'still waiting'}",
+        hint="give the call more time with timeout=, or the session with its own timeout",
+    )
 
 
 # Imported when first used: most sessions need neither.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sessionkit.errors import AuthenticationError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -52,6 +54,10 @@ class Outcome:
 
     __slots__ = ()
 
+    reason: str = ""
+    delay: float = 0.0
+    error: BaseException | None = None
+
 
 class Done(Outcome):
     """The call is answered by `value`."""
@@ -84,8 +90,10 @@ class Renew(Outcome):
 
     __slots__ = ("error",)
 
+    reason = "credential refused"
+
     def __init__(self, error: RequestError | None = None) -> None:
-        self.error = error
+        self.error = error or AuthenticationError("the credential was refused")
 
 
 class Failed(Outcome):

@@ -11,6 +11,7 @@ finished thread's session alive.
 
 from __future__ import annotations
 
+import atexit
 import contextvars
 import hashlib
 import inspect
@@ -21,6 +22,7 @@ from abc import ABCMeta
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sessionkit import reaper
 from sessionkit.errors import NoCurrentSession
 
 if TYPE_CHECKING:
@@ -173,10 +175,12 @@ class Singleton(ABCMeta):
             raise TypeError(f"{cls.__name__} needs a __metakey__ that names its kind of session")
         slot = cls._slot
         wanted = None if not args and not kwargs else fingerprint(cls, args, kwargs)
-        for session in slot.visible():
-            if type(session) is cls and wanted in (None, session.arguments):
+        kind: Any = cls
+        visible = list(slot.visible())
+        for session in visible:
+            if type(session) is kind and wanted in (None, session.arguments):
                 session.borrowed = True
-                if session is not next(slot.visible()):
+                if session is not visible[0]:
                     slot.push(session)
                 return session
         session = construct(cls, args, kwargs)
@@ -207,7 +211,7 @@ def _lookups(cls: Any, slot: Slot) -> tuple[Callable[[], Any], Callable[[], Any]
     def get_session() -> Any:
         """The current session of this kind, or None."""
         if context() is None:
-            session = view.session
+            session: Any = view.session
             if type(session) is cls and not session.closed:
                 return session
         return search()
@@ -219,9 +223,9 @@ def _lookups(cls: Any, slot: Slot) -> tuple[Callable[[], Any], Callable[[], Any]
             NoCurrentSession: when there is none here; the message shows how to open one.
         """
         entry = context()
-        session = (
-            view.session if entry is None else entry.active and entry.thread is view.marker and entry.session
-        )
+        session: Any = view.session
+        if entry is not None:
+            session = entry.session if entry.active and entry.thread is view.marker else None
         if type(session) is cls and not session.closed:
             return session
         session = search()
@@ -309,6 +313,11 @@ def sessions() -> list[SessionEngine]:
     """
     found = (reference() for reference in list(_live.values()))
     return [session for session in found if session is not None and not session.closed]
+
+
+@atexit.register
+def _close_at_exit() -> None:
+    reaper.close_all(sessions())
 
 
 def current_sessions() -> list[SessionEngine]:

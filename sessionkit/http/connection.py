@@ -50,7 +50,7 @@ class BoundedReader(io.RawIOBase):
             if left <= 0:
                 raise TimeoutError("timed out")
             self._sock.settimeout(left)
-        return self._stream.readinto(buffer)  # type: ignore[attr-defined, no-any-return]  # SocketIO's
+        return self._stream.readinto(buffer)
 
     def close(self) -> None:
         """Close the socket's file, as the object it stands for would."""
@@ -68,10 +68,12 @@ class _Bounded(connection.HTTPConnection):
         super().connect()
         fork.aware(self)
 
-    def response_class(self, sock: socket.socket, *args: Any, **options: Any) -> HTTPResponse:
+    def response_class(  # type: ignore[override]  # a factory serves where a class does
+        self, sock: socket.socket, *args: Any, **options: Any
+    ) -> HTTPResponse:
         """`http.client` makes the answer's parser by this name."""
         response = HTTPResponse(sock, *args, **options)
-        self.reader = BoundedReader(response.fp.detach(), sock)  # type: ignore[attr-defined]  # a BufferedReader
+        self.reader = BoundedReader(response.fp.detach(), sock)
         response.fp = io.BufferedReader(self.reader)
         return response
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sessionkit import secrets
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sessionkit.outcome import Attempt
 
 _HIDDEN: Final = "***"
@@ -37,7 +39,9 @@ class HistoryEntry(NamedTuple):
     attempts: int
 
 
-def entry(call: Any, attempts: list[Attempt], status: int | str, elapsed: float, now: float) -> HistoryEntry:
+def entry(
+    call: Any, attempts: Sequence[Attempt], status: int | str, elapsed: float, now: float
+) -> HistoryEntry:
     """The entry of a finished call."""
     at = datetime.fromtimestamp(now - elapsed, timezone.utc).isoformat(timespec="milliseconds")
     uri = secrets.redact_url(call.uri)

@@ -9,11 +9,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
+from sessionkit.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from typing_extensions import Self
 
+    from sessionkit.http.body import Body
     from sessionkit.outcome import Attempt
 
 
@@ -141,7 +144,7 @@ class Request:
         method: "GET", "POST", ...
         url: Absolute.
         headers: See `Headers`.
-        body: Bytes, or None.
+        body: Bytes, a `Body`, or None.
         credentials: Names of the headers that signing set; they never leave the session's origin.
         stream: Leave the body of a successful answer unread.
         signed: Whether it is to be signed.
@@ -155,7 +158,7 @@ class Request:
         method: str,
         url: str,
         headers: Mapping[str, str] | Headers = MappingProxyType({}),
-        body: bytes | None = None,
+        body: bytes | Body | None = None,
         *,
         stream: bool = False,
         signed: bool = True,
@@ -197,7 +200,7 @@ class Response:
 
     Attributes:
         status: HTTP status.
-        headers: See `Headers`.
+        headers: Found in any case; those that came several times are joined by ", ".
         body: The decoded body; b"" while streaming.
         url: What answered, after redirects.
         request: What was sent last.
@@ -210,7 +213,7 @@ class Response:
     def __init__(
         self,
         status: int,
-        headers: Mapping[str, str] | Iterable[tuple[str, str]],
+        headers: Mapping[str, str],
         body: bytes,
         url: str,
         request: Request,
@@ -219,7 +222,7 @@ class Response:
         raw: Any = None,
     ) -> None:
         self.status = status
-        self.headers = Headers(headers)
+        self.headers = headers
         self.body = body
         self.url = url
         self.request = request
@@ -247,7 +250,7 @@ class Response:
         return f"<Response {self.status} of {self.request.method} {redacted_url(self.url)}>"
 
 
-def charset(headers: Headers) -> str:
+def charset(headers: Mapping[str, str]) -> str:
     """The encoding a Content-Type names, if Python knows it, else UTF-8."""
     _, _, name = headers.get("content-type", "").lower().partition("charset=")
     name = name.partition(";")[0].strip(" \"'")
@@ -285,3 +288,15 @@ def redacted_url(url: str) -> str:
     from sessionkit.secrets import redact_url  # noqa: PLC0415 - only for messages
 
     return redact_url(url)
+
+
+def encode(args: Any) -> bytes:
+    """`args` as JSON.
+
+    Raises:
+        ConfigurationError: when they hold what JSON cannot.
+    """
+    try:
+        return json.dumps(args).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigurationError(f"the arguments cannot be written as JSON: {error}") from error

@@ -89,14 +89,19 @@ def send_prepared(session: requests.Session, request: Request, deadline: Deadlin
     prepared._body_position = None  # type: ignore[attr-defined]  # noqa: SLF001 - what hooks rewind to
     for event, hooks in request.hooks.items():
         for hook in hooks:
-            prepared.register_hook(event, hook)
+            prepared.register_hook(event, hook)  # type: ignore[no-untyped-call]  # as requests has it
     try:
         answer = session.send(prepared, timeout=deadline.check(str(request)), allow_redirects=False)
     except requests.RequestException as error:
         cause = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
         raise translate(getattr(cause, "reason", None) or cause, request, deadline) from error
     response = Response(
-        answer.status_code, answer.headers, answer.content, request.url, request, reason=answer.reason or ""
+        answer.status_code,
+        Headers(answer.headers),
+        answer.content,
+        request.url,
+        request,
+        reason=answer.reason or "",
     )
     answer.close()
     return response

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+import urllib.request
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment
 
 from sessionkit import secrets
 from sessionkit.errors import ConfigurationError
@@ -40,8 +40,9 @@ def proxy_for(
 
 @lru_cache(maxsize=256)
 def _from_environment(scheme: str, host: str, port: int, _snapshot: tuple[str | None, ...]) -> str | None:
-    known = getproxies_environment()
-    if not known or proxy_bypass_environment(host) or proxy_bypass_environment(f"{host}:{port}"):
+    known = urllib.request.getproxies_environment()
+    bypass = urllib.request.proxy_bypass_environment  # type: ignore[attr-defined]  # in no stub
+    if not known or bypass(host) or bypass(f"{host}:{port}"):
         return None
     return known.get(scheme) or known.get("all")
 

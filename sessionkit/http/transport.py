@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -17,9 +16,9 @@ from urllib3 import exceptions as u3
 from urllib3.util import Timeout, make_headers
 
 from sessionkit import secrets
-from sessionkit.errors import CallTimeout, ConnectionFailed, RequestError, ResponseTooLarge
+from sessionkit.errors import CallTimeout, ConnectionFailed, ResponseTooLarge, SessionKitError
 from sessionkit.http.connection import pool_manager
-from sessionkit.http.message import Headers, Origin, Request, Response, redacted_url
+from sessionkit.http.message import Origin, Request, Response, redacted_url
 from sessionkit.http.proxies import proxy_for, split_credentials
 from sessionkit.http.tls import shared_context
 
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
     from sessionkit.clock import Deadline
 
 CHUNK: Final = 65536
+FOREVER: Final = 1e8
+"""Seconds beyond which a deadline is none, for systems whose clocks cannot hold it."""
 
 # The children of a fork keep their parents' pools: taking them apart would take locks of lost threads.
 _abandoned: list[Any] = []
@@ -107,10 +108,11 @@ class Transport:
         Raises:
             ConnectionFailed, CallTimeout, ResponseTooLarge: see there.
         """
-        left = deadline.check(f"{request.method} {redacted_url(request.url)}") if deadline.expired else None
-        left = deadline.remaining() if left is None else left
-        wait = None if math.isinf(left) else left
+        left = deadline.remaining()
+        wait = left if left < FOREVER else None
         try:
+            if left <= 0:
+                raise TimeoutError  # noqa: TRY301 - translated like every other
             origin, target = split(request.url)
             route = self._routes.get(origin) or self._route(origin)
             headers = request.headers.to_dict()
@@ -179,15 +181,7 @@ class Transport:
 
 
 def _response(raw: Any, body: bytes, request: Request, stream: Any) -> Response:
-    return Response(
-        raw.status,
-        Headers(raw.headers.items()),
-        body,
-        request.url,
-        request,
-        reason=raw.reason or "",
-        raw=stream,
-    )
+    return Response(raw.status, raw.headers, body, request.url, request, reason=raw.reason or "", raw=stream)
 
 
 @lru_cache(maxsize=1024)
@@ -235,12 +229,12 @@ _REFUSALS: Final = (
 )
 
 
-def translate(error: BaseException, request: Request, deadline: Deadline) -> RequestError:
+def translate(error: BaseException, request: Request, deadline: Deadline) -> SessionKitError:
     """Our error for one of urllib3's, http.client's or the system's."""
-    if isinstance(error, RequestError):
+    if isinstance(error, SessionKitError):
         return error
     unsent = isinstance(error, (*_UNSENT, ValueError)) or _certificate_refused(error)
-    details = {"method": request.method, "url": redacted_url(request.url), "sent": not unsent}
+    details: dict[str, Any] = {"method": request.method, "url": redacted_url(request.url), "sent": not unsent}
     if isinstance(error, _TIMEOUTS) and not isinstance(error, u3.NewConnectionError) and not unsent:
         return CallTimeout(
             f"no answer within {deadline.seconds:g} s",
@@ -248,7 +242,7 @@ def translate(error: BaseException, request: Request, deadline: Deadline) -> Req
             **details,
         )
     what, hint = next(
-        ((what, hint) for kind, what, hint in _REFUSALS if isinstance(error, kind)),  # type: ignore[arg-type]
+        ((what, hint) for kind, what, hint in _REFUSALS if isinstance(error, kind)),
         ("the request could not be sent", "") if unsent else ("the connection failed", ""),
     )
     if not hint and not unsent:

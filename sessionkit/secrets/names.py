@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _TELLTALE = re.compile(
-    r"auth(?!or(s|$|[-_.]))|token|secret|passw|passphrase|passcode|pwd|cookie|credential|signature|session|jwt|bearer"
+    r"auth(?!or(s|$|[-_.]))|token|secret|passw|passphrase|passcode|pwd|cookie|credential|signature|session$|sess(ion)?[-_]?id|jwt|bearer"
     r"|(api|access|private|account|shared|subscription)[-_. ]?key|(^|[-_.])(key|sig|pass|pin)$",
     re.IGNORECASE,
 )
@@ -56,7 +56,7 @@ def redact_url(url: str) -> str:
     >>> redact_url("https://ann:pw@host/x?limit=5&api_key=abc")
     'https://***@host/x?limit=5&api_key=***'
     """
-    return redact(_PARAMETER.sub(_shown_parameter, _USERINFO.sub(f"{MASK}@", url, count=1)))
+    return redact(_PARAMETER.sub(_shown_parameter, _USERINFO.sub(f"{MASK}@", url)))
 
 
 def _shown_parameter(match: re.Match[str]) -> str:

@@ -9,6 +9,7 @@ import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor as PlainPool
 from contextlib import contextmanager
+from typing import ClassVar
 
 import pytest
 
@@ -48,7 +49,7 @@ class Other(Echo):
 
 class Broken(Echo):
     __metakey__ = "test.broken"
-    made = []
+    made: ClassVar = []
 
     def __init__(self):
         super().__init__()
@@ -375,7 +376,7 @@ def test_closing_a_sibling_ends_nobody_else():
 
 def test_propagate_gives_a_plain_thread_a_sibling_and_uses_the_session_itself_at_home():
     session = Echo("ann")
-    ask = sessionkit.propagate(lambda: Echo.current())
+    ask = sessionkit.propagate(Echo.current)
     assert ask() is session
     there = in_thread(ask)
     assert there is not session

@@ -1,5 +1,6 @@
 """What goes out, what comes back, and how long it may take."""
 
+import contextlib
 import gzip
 import json
 import socket
@@ -8,6 +9,7 @@ import time
 
 import pytest
 import requests
+from core_kit import Api
 from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
 
 from sessionkit import Call, HeaderAuth, RetryPolicy, Secret
@@ -26,7 +28,6 @@ from sessionkit.errors import (
     ServerError,
     UnexpectedResponse,
 )
-from tests.core.conftest import Api
 
 OK = (200, {}, {"ok": True})
 
@@ -153,9 +154,9 @@ def test_a_lost_answer_is_asked_for_again_where_that_does_no_harm(api, server):
     ],
 )
 def test_an_unreachable_service_is_one_typed_error(url, words):
-    with Api.detached(url, retry=RetryPolicy(attempts=2, base=0.001)) as api:
-        with pytest.raises(ConnectionFailed, match=words) as caught:
-            api.post("/x", {})
+    retry = RetryPolicy(attempts=2, base=0.001)
+    with Api.detached(url, retry=retry) as api, pytest.raises(ConnectionFailed, match=words) as caught:
+        api.post("/x", {})
     assert not caught.value.sent
     assert len(caught.value.attempts) == 2
     assert "2 attempts" in str(caught.value)
@@ -175,10 +176,8 @@ def test_arguments_that_are_no_json_are_refused_before_anything_is_sent(api, ser
 
 @pytest.mark.parametrize("uri", ["/a b", "/a\r\nHost: evil", "/ü"])
 def test_odd_uris_are_encoded_or_refused_and_smuggle_nothing(api, server, uri):
-    try:
+    with contextlib.suppress(ConnectionFailed):
         api.get(uri)
-    except RequestError as error:
-        assert not error.sent
     for seen in server.seen:
         assert "evil" not in seen.headers.get("host", "")
 
@@ -215,7 +214,9 @@ def test_a_silent_server_ends_with_the_deadline(server):
     gate.set()
 
 
-@pytest.mark.parametrize("part", [b"HTTP/1.1 200 OK\r\nX-A: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"])
+@pytest.mark.parametrize(
+    "part", [b"HTTP/1.1 200 OK\r\nX-A: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"]
+)
 def test_a_server_that_drips_ends_with_the_deadline(part):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         stop = threading.Event()
@@ -284,7 +285,7 @@ def test_waiting_for_a_place_has_the_calls_deadline(server):
         thread.start()
         while not server.seen:
             time.sleep(0.005)
-        with pytest.raises(CallTimeout, match="max_concurrency|concurrent"):
+        with pytest.raises(CallTimeout, match="concurrent requests"):
             api.get("/", timeout=0.05)
         gate.set()
         thread.join(10)
@@ -334,7 +335,8 @@ def test_digest_authentication_works_through_its_hooks(server):
 def test_no_credential_of_any_name_crosses_an_origin(server, other_server, how):
     other_server.script(OK)
     server.script((302, {"Location": other_server.url + "/elsewhere"}, b""))
-    auth = HeaderAuth({"X-Api-Key": Secret("key-12345"), "ftrack-user": "ann", "Authorization": "Bearer t-12345"})
+    keys = {"X-Api-Key": Secret("key-12345"), "ftrack-user": "ann", "Authorization": "Bearer t-12345"}
+    auth = HeaderAuth(keys)
     with Api.detached(server.url, auth=auth, headers={"X-Own": "own-12345"}) as api:
         if how == "session":
             api.get("/x", headers={"Cookie": "c=1-12345"})

@@ -1,0 +1,1 @@
+"""The review service (ftrack) as a backend of sessionkit."""

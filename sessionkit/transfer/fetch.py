@@ -1,0 +1,280 @@
+"""One download, from its first request to the file in its place."""
+
+from __future__ import annotations
+
+import re
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from sessionkit.errors import CallTimeout, ConnectionFailed, RequestError
+from sessionkit.http.retry import RetryPolicy
+from sessionkit.secrets import redact_url
+from sessionkit.transfer import digest
+from sessionkit.transfer.errors import Damaged
+from sessionkit.transfer.items import Answer, Download, Downloaded, Streams
+from sessionkit.transfer.part import PartFile
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from sessionkit.clock import Clock
+    from sessionkit.transfer.progress import Meter
+
+# An attempt that brought so many bytes is not counted: the transfer gets on.
+_WORTHWHILE = 1 << 20
+_BACKOFF = RetryPolicy()
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What holds for every file of a batch; see `download`."""
+
+    existing: Literal["check", "skip", "replace"]
+    accept: Callable[[Answer], bool] | None
+    attempts: int
+    timeout: float | None
+    clock: Clock
+
+
+class Stopped(Exception):
+    """The batch is to end."""
+
+
+class _Broken(Exception):
+    """The body ended early, or was damaged; `error` is what to report if nothing helps."""
+
+    def __init__(self, error: RequestError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def fetch(
+    session: Streams, item: Download, options: Options, meter: Meter, stop: threading.Event
+) -> Downloaded:
+    """Bring one file, and say what became of it; raises nothing but `Stopped`."""
+    job = _Fetch(session, item, options, meter, stop)
+    try:
+        with ExitStack() as stack:
+            return job.run(stack)
+    except Stopped:
+        raise
+    except Exception as error:  # noqa: BLE001 - a batch reports, by file, whatever went wrong
+        meter.expect(-job.expected)
+        meter.advance(-job.counted)
+        return Downloaded(item, "failed", received=job.received, error=error)
+
+
+class _Fetch:
+    """The state of one download over its attempts.
+
+    Attributes:
+        received: Bytes that came, also in vain.
+        counted: Bytes the meter was told of.
+        expected: Bytes the meter was told to expect.
+    """
+
+    def __init__(
+        self, session: Streams, item: Download, options: Options, meter: Meter, stop: threading.Event
+    ) -> None:
+        self._session = session
+        self._item = item
+        self._options = options
+        self._meter = meter
+        self._stop = stop
+        self._part: PartFile | None = None
+        self.received = self.counted = self.expected = 0
+
+    def run(self, stack: ExitStack) -> Downloaded:
+        """Attempt until it is done, or there is no use."""
+        if self._item.name is None:
+            found = self._existing(self._item.path)
+            if found is not None:
+                return found
+        tried = 0
+        while True:
+            before = self.received
+            try:
+                done = self._attempt(stack)
+            except _Broken as broken:
+                tried += self.received - before < _WORTHWHILE
+                if tried >= self._options.attempts:
+                    raise broken.error from broken
+                self._options.clock.sleep(_BACKOFF.backoff(tried or 1))
+            else:
+                if done is not None:
+                    return done
+
+    def _attempt(self, stack: ExitStack) -> Downloaded | None:
+        """One request and its answer; None when the next is to be made at once."""
+        if self._part is None and self._item.name is None:
+            self._part = stack.enter_context(PartFile(self._item.path))
+        part = self._part
+        offset = part.size if part is not None and part.etag else 0
+        try:
+            with self._session.stream(
+                self._item.url, headers=self._headers(offset), timeout=self._options.timeout
+            ) as answer:
+                if part is not None:
+                    return self._receive(answer, part, offset)
+                return self._name(answer, stack)
+        except RequestError as error:
+            if error.status == 304:
+                return self._present(self._item.path)
+            if error.status == 416 and part is not None and offset:
+                part.discard()
+                return None
+            raise
+
+    def _headers(self, offset: int) -> dict[str, str]:
+        # Compressed on the way, a body has no length to check and no ranges.
+        headers = {"Accept-Encoding": "identity", **(self._item.headers or {})}
+        if offset and self._part is not None:
+            headers |= {"Range": f"bytes={offset}-", "If-Range": self._part.etag}
+        elif self._asks_whether_changed():
+            headers["If-None-Match"] = f'"{digest.digest_of(self._item.path)}"'
+        return headers
+
+    def _name(self, answer: Answer, stack: ExitStack) -> Downloaded | None:
+        """Go on with an answer that had to come before the file's name was known."""
+        path = self._item.path_for(answer)
+        if self._refused(answer):
+            return Downloaded(self._item, "filtered")
+        found = self._existing(path) or self._same(path, answer)
+        if found is not None:
+            return found
+        self._part = stack.enter_context(PartFile(path))
+        if self._part.etag and self._part.size:
+            return None
+        return self._receive(answer, self._part, 0)
+
+    def _receive(self, answer: Answer, part: PartFile, offset: int) -> Downloaded:
+        if self._refused(answer):
+            part.discard()
+            return Downloaded(self._item, "filtered")
+        size = self._begin(answer, part, offset)
+        with _breaking():
+            for chunk in answer:
+                if self._stop.is_set():
+                    raise Stopped
+                part.write(chunk)
+                self.received += len(chunk)
+                self._count(len(chunk))
+        self._verify(part, size, answer)
+        part.complete()
+        return Downloaded(self._item, "fetched", part.path, part.size, self.received)
+
+    def _begin(self, answer: Answer, part: PartFile, offset: int) -> int | None:
+        """Place the part where the answer begins; returns the file's whole size, if it can be known."""
+        kind = self._checksum_kind()
+        start, whole = _extent(answer)
+        if self._item.size is not None and whole is not None and whole != self._item.size:
+            part.discard()
+            raise self._damaged(answer, f"{whole:,} bytes were announced, not {self._item.size:,}")
+        whole = self._item.size if whole is None else whole
+        if start and start == offset:
+            part.go_on(kind)
+        elif start:
+            part.discard()
+            raise _Broken(self._damaged(answer, f"bytes from {start:,} came where {offset:,} were asked for"))
+        else:
+            part.begin(answer.headers.get("etag") or "", kind, whole)
+        self._count(part.size - self.counted)
+        self._meter.expect((whole or 0) - self.expected)
+        self.expected = whole or 0
+        return whole
+
+    def _verify(self, part: PartFile, size: int | None, answer: Answer) -> None:
+        if size is not None and part.size < size:
+            raise _Broken(
+                ConnectionFailed(f"the body ended after {part.size:,} of {size:,} bytes", **_of(answer))
+            )
+        if size is not None and part.size > size:
+            part.discard()
+            raise _Broken(self._damaged(answer, f"{part.size:,} bytes came, not {size:,}"))
+        wanted = self._wanted(answer)
+        if wanted is not None and part.hash is not None and part.hash.hexdigest() != wanted:
+            found = part.hash.hexdigest()
+            part.discard()
+            raise _Broken(self._damaged(answer, f"its checksum is {found}, not {wanted}"))
+
+    def _wanted(self, answer: Answer) -> str | None:
+        """The checksum the body must have, in hexadecimal."""
+        if self._item.checksum == "etag":
+            return digest.stated_md5(answer.headers)
+        return (self._item.checksum or "").partition(":")[2].lower() or None
+
+    def _checksum_kind(self) -> str | None:
+        kind = (self._item.checksum or "").partition(":")[0]
+        return "md5" if kind == "etag" else kind or None
+
+    def _damaged(self, answer: Answer, how: str) -> Damaged:
+        return Damaged(f"{self._item} is damaged: {how}", **_of(answer))
+
+    def _refused(self, answer: Answer) -> bool:
+        return self._options.accept is not None and not self._options.accept(answer)
+
+    def _existing(self, path: Path) -> Downloaded | None:
+        """The file that is there, if it is good enough without asking."""
+        if self._options.existing == "replace" or not path.is_file():
+            return None
+        if self._options.existing == "skip":
+            return self._present(path)
+        item = self._item
+        kind, _, wanted = (item.checksum or "").partition(":")
+        if item.size is not None and path.stat().st_size != item.size:
+            return None
+        if wanted:
+            return self._present(path) if digest.digest_of(path, kind) == wanted.lower() else None
+        return self._present(path) if item.size is not None and not kind else None
+
+    def _same(self, path: Path, answer: Answer) -> Downloaded | None:
+        """The file that is there, if its MD5 is what the answer's ETag states."""
+        stated = digest.stated_md5(answer.headers)
+        if self._options.existing != "check" or stated is None or not path.is_file():
+            return None
+        return self._present(path) if digest.digest_of(path) == stated else None
+
+    def _asks_whether_changed(self) -> bool:
+        """Whether the service has to be asked if the file that is there is the one it has."""
+        wanted = (self._item.checksum or "").partition(":")[2]
+        return (
+            self._options.existing == "check"
+            and self._item.name is None
+            and not wanted
+            and self._item.path.is_file()
+        )
+
+    def _present(self, path: Path) -> Downloaded:
+        return Downloaded(self._item, "present", path, path.stat().st_size, self.received)
+
+    def _count(self, size: int) -> None:
+        self.counted += size
+        self._meter.advance(size)
+
+
+@contextmanager
+def _breaking() -> Iterator[None]:
+    """Tell what breaks in the middle of a body from what breaks before."""
+    try:
+        yield
+    except (ConnectionFailed, CallTimeout) as error:
+        raise _Broken(error) from error
+
+
+def _extent(answer: Answer) -> tuple[int, int | None]:
+    """Where in the file the body begins, and the whole file's size if the answer tells."""
+    if answer.headers.get("content-encoding", "identity") != "identity":
+        return 0, None
+    match = _CONTENT_RANGE.fullmatch(answer.headers.get("content-range") or "")
+    if answer.status == 206 and match:
+        return int(match[1]), None if match[3] == "*" else int(match[3])
+    length = answer.headers.get("content-length") or ""
+    return 0, int(length) if length.isascii() and length.isdigit() else None
+
+
+def _of(answer: Answer) -> dict[str, Any]:
+    return {"method": "GET", "url": redact_url(answer.url), "status": answer.status}

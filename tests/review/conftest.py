@@ -1,0 +1,75 @@
+import pytest
+import requests
+
+from sessionkit_review.sandbox import ReviewService
+
+
+@pytest.fixture
+def sandbox_options():
+    return {"services": [ReviewService]}
+
+
+@pytest.fixture
+def service(sandbox):
+    return sandbox.service("review")
+
+
+@pytest.fixture
+def http():
+    with requests.Session() as session:
+        session.trust_env = False
+        yield session
+
+
+@pytest.fixture
+def credentials(sandbox):
+    return {"ftrack-user": sandbox.env["FTRACK_API_USER"], "ftrack-api-key": sandbox.env["FTRACK_API_KEY"]}
+
+
+@pytest.fixture
+def post(sandbox, http, credentials):
+    """Send operations and get the whole answer: `post([{"action": ...}], strict=True)` -> the response."""
+
+    def post(operations, *, strict=False, headers=None):
+        return http.post(
+            f"{sandbox.url}/api",
+            json=operations,
+            headers={**credentials, "ftrack-strict-api": str(strict).lower(), **(headers or {})},
+        )
+
+    return post
+
+
+@pytest.fixture
+def call(post):
+    """Send operations and expect results: `call({"action": ...}, ...)` -> the list of results."""
+
+    def call(*operations, **options):
+        answer = post(list(operations), **options).json()
+        assert isinstance(answer, list), answer
+        return answer
+
+    return call
+
+
+@pytest.fixture
+def query(call):
+    """Entities of a query."""
+
+    def query(expression, **options):
+        return call({"action": "query", "expression": expression}, **options)[0]["data"]
+
+    return query
+
+
+@pytest.fixture
+def refuse(post):
+    """Send operations and expect an error: the exception object."""
+
+    def refuse(*operations, **options):
+        answer = post(list(operations), **options).json()
+        assert isinstance(answer, dict), answer
+        assert answer.keys() == {"exception", "content", "error_code", "error"}
+        return answer
+
+    return refuse
