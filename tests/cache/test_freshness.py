@@ -67,7 +67,9 @@ def test_grace(control, seconds):
     assert freshness.grace({"cache-control": control}, 300) == seconds
 
 
-@given(st.dictionaries(st.sampled_from(["cache-control", "expires", "date", "age", "vary", "etag"]), st.text()))
+@given(
+    st.dictionaries(st.sampled_from(["cache-control", "expires", "date", "age", "vary", "etag"]), st.text())
+)
 def test_no_header_a_server_could_send_raises(headers):
     for shared in (True, False):
         assert 0 <= freshness.lifetime(headers, NOW, None, shared=shared) < math.inf

@@ -276,7 +276,9 @@ def test_an_answer_on_its_way_during_a_write_is_not_kept(make, store):
 
 def test_credentials_are_never_stored(path, identity):
     secret = Secret("hunter-22-hunter")
-    call = Call("GET", "/zones?api_key=query-secret", {"token": "args-secret"}, {"X-Api-Key": "header-secret"})
+    call = Call(
+        "GET", "/zones?api_key=query-secret", {"token": "args-secret"}, {"X-Api-Key": "header-secret"}
+    )
     response = answer(
         b'{"public": 1}',
         set_cookie="sid=cookie-secret",
@@ -383,9 +385,7 @@ def identity_of_ann():
     from sessionkit.outcome import Identity
 
     store = MemoryCache()
-    responses = ResponseCache(
-        store, Identity("service", "ann", "u"), clock=ManualClock(), stale_if_error=60
-    )
+    responses = ResponseCache(store, Identity("service", "ann", "u"), clock=ManualClock(), stale_if_error=60)
     keep(responses, answer(cache_control="max-age=60"))
     return store, responses, store.keys()[0].split(":")[0]
 
