@@ -1,9 +1,9 @@
 import pytest
+from dyn_wire import Wire
 
 from sessionkit_dyn import DynectSession
 from sessionkit_dyn.sandbox import DynService
 from sessionkit_dyn.zones import Zone
-from tests.dyn.wire import Wire
 
 UNLIMITED = {"dyn": {"limits": {"requests_per_minute": 0}}}
 

@@ -1,6 +1,5 @@
 import pytest
-
-from tests.sandbox.weather import WeatherService, connection
+from weather import WeatherService, connection
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 SERVE = """
 import sys
 sys.path.insert(0, {folder!r})
-from tests.sandbox.weather import WeatherService
+from weather import WeatherService
 from sessionkit.sandbox import host, sandbox_main
 host.installed_services = lambda: [WeatherService]
 sandbox_main()
@@ -19,7 +19,7 @@ sandbox_main()
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_prints_one_line_serves_and_ends_on_a_signal(number):
-    script = SERVE.format(folder=str(Path(__file__).parents[2]))
+    script = SERVE.format(folder=str(Path(__file__).parent))
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
         try:
             told = json.loads(process.stdout.readline())

@@ -2,10 +2,10 @@ import json
 import urllib.request
 
 import pytest
+from weather import WeatherService
 
 from sessionkit.errors import ConfigurationError
 from sessionkit.sandbox import Sandbox
-from tests.sandbox.weather import WeatherService
 
 
 def skies(**options):

@@ -4,10 +4,10 @@ import socket
 import time
 
 import pytest
+from weather import WeatherService, connection
 
 from sessionkit.errors import ConfigurationError
 from sessionkit.sandbox import Sandbox
-from tests.sandbox.weather import WeatherService, connection
 
 CITY = "/weather/Berlin"
 

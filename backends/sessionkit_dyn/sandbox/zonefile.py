@@ -155,11 +155,11 @@ def _split(*names: str) -> Any:
 
 
 def _loc(rdata: Any) -> dict[str, Any]:
-    words = rdata.to_text().split()
+    words = str(rdata.to_text()).split()
     north = next(place for place, word in enumerate(words) if word in {"N", "S"}) + 1
     east = next(place for place, word in enumerate(words) if word in {"E", "W"}) + 1
     given = words[east:]
-    size, horizontal, vertical = [*given[1:], *("1m", "10000m", "10m")[len(given) - 1 :]]
+    size, horizontal, vertical = given[1:] + ["1m", "10000m", "10m"][len(given) - 1 :]
     return {
         "latitude": " ".join(words[:north]),
         "longitude": " ".join(words[north:east]),

@@ -7,10 +7,10 @@ import dns.message
 import dns.rcode
 import dns.zone
 import pytest
+from dyn_wire import Wire
 
 from sessionkit.sandbox import Sandbox
 from sessionkit_dyn.sandbox import DynService
-from tests.dyn.wire import Wire
 
 NEW = {"rname": "ann@new.example", "ttl": "3600", "serial_style": "increment"}
 

@@ -3,11 +3,11 @@ import json
 import re
 
 import pytest
+from dyn_wire import Wire
 
 from sessionkit.errors import ConfigurationError
 from sessionkit.sandbox import Sandbox
 from sessionkit_dyn.sandbox import DynService
-from tests.dyn.wire import Wire
 
 BAD_TOKEN = [
     ("INVALID_DATA", "login: Bad or expired credentials"),
