@@ -3,12 +3,12 @@
 import inspect
 
 import pytest
+from test_dyn_sdk import RECORDS
 
 from sessionkit.errors import Conflict, NotFound
 from sessionkit_dyn import errors, records
 from sessionkit_dyn.record_types import RECORD_TYPES
 from sessionkit_dyn.zones import Node, Zone
-from tests.dyn.test_vendor_client import RECORDS
 
 
 @pytest.mark.parametrize("name", sorted(set(RECORD_TYPES) - {"SOA"}))
