@@ -14,7 +14,6 @@ from starlette.routing import Match, Route
 from sessionkit.errors import ConfigurationError
 from sessionkit.sandbox import faults
 from sessionkit.sandbox.exchange import Exchange
-from sessionkit.sandbox.socketio import EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -152,23 +151,17 @@ def add_fault(box: Sandbox, fault: faults.Fault) -> None:
     Raises:
         ConfigurationError: for a kind, an option or a service that does not exist.
     """
-    names = [*(service.name for service in box.services), EVENTS]
+    names = [service.name for service in box.services]
     if fault.service is not None and fault.service not in names:
         raise ConfigurationError(
             f"there is no service {fault.service!r}", hint=f"services: {', '.join(names)}"
         )
     if fault.kind not in faults.KINDS:
-        filters = {
-            "path": fault.path,
-            "method": fault.method,
-            "times": fault.times,
-            "after": fault.after or None,
-        }
-        options = {key: value for key, value in filters.items() if value is not None} | fault.options
+        filters = {"path": fault.path, "method": fault.method, "times": fault.times, "after": fault.after}
+        usual = {"path": None, "method": None, "times": 1, "after": 0}
+        options = {key: filters[key] for key in filters if filters[key] != usual[key]} | fault.options
         asked = [service for service in box.services if fault.service in {None, service.name}]
         taken = [service.fault(fault.kind, options) for service in asked]
-        if fault.service in {None, EVENTS}:
-            taken.append(box.events.fault(fault.kind, options))
         if any(taken):
             return
     box.faults.add(fault)

@@ -37,7 +37,7 @@ class Host(Protocol):
             with the service's name.
         clock: The sandbox's time; tests turn it to let tokens expire.
         url: Where the sandbox listens, without a trailing slash: "http://127.0.0.1:8000".
-        events: The event server; add to its `authenticators` who may connect.
+        events: The event server. Append to its `authenticators` to have a say in who may connect.
         data_folder: While `load` runs, where relative file names of the data start from.
     """
 
