@@ -204,7 +204,7 @@ class EventHub:
                     return
 
     def flush(self, timeout: float = 30.0) -> None:
-        """Wait until the server has confirmed every event that was published.
+        """Wait until the server has confirmed every subscription, and every event that was published.
 
         Raises:
             EventNotDelivered: when it has not within `timeout` seconds.

@@ -178,7 +178,7 @@ class ReconnectingTransport(ABC, Generic[LinkT]):
 
     def flush(self, timeout: float) -> bool:
         """Whether everything has been confirmed within `timeout` seconds."""
-        return self.outbox.wait_until_empty(timeout)
+        return self.outbox.wait_until_settled(timeout)
 
     def after_fork_in_child(self) -> None:
         """Forget the parent's connection and queue; its socket is closed here without a word."""
