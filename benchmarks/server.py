@@ -10,6 +10,10 @@ import asyncio
 import ssl
 import subprocess
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 BODY = b'{"id": 1, "name": "thing"}\n'
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (
@@ -67,7 +71,7 @@ class FastServer:
         self.arguments = [sys.executable, "-m", "benchmarks.server", str(delay), certificate]
         self.scheme = "https" if certificate else "http"
 
-    def __enter__(self) -> FastServer:
+    def __enter__(self) -> Self:
         self.process = subprocess.Popen(self.arguments, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.port = int(self.process.stdout.readline())

@@ -11,8 +11,7 @@ from urllib.parse import urljoin, urlsplit
 
 from sessionkit.errors import CallTimeout, RequestError, UnexpectedResponse
 from sessionkit.http import Call, HttpEngine, Request, Response
-from sessionkit.http.engine import encode
-from sessionkit.http.message import Headers, Origin, redacted_url
+from sessionkit.http.message import Headers, Origin, encode, redacted_url
 from sessionkit.http.retry import retry_after
 from sessionkit.outcome import Done, Failed, Outcome, Renew
 from sessionkit_dyn import calls, envelope, errors

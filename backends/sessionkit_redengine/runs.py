@@ -83,7 +83,12 @@ class Run:
     )
 
     def __init__(
-        self, run_id: str, task: Task, due: float, parameters: Mapping[str, Any] | None = None, event: Any = None
+        self,
+        run_id: str,
+        task: Task,
+        due: float,
+        parameters: Mapping[str, Any] | None = None,
+        event: Any = None,
     ) -> None:
         self.id = run_id
         self.task = task

@@ -57,7 +57,9 @@ def called(job: Job) -> Any:
     """What the task's function returns."""
     if not job.late:
         return job.call(**job.kwargs)
-    kwargs = {name: value.value() if isinstance(value, LateCall) else value for name, value in job.kwargs.items()}
+    kwargs = {
+        name: value.value() if isinstance(value, LateCall) else value for name, value in job.kwargs.items()
+    }
     return job.call(**kwargs)
 
 

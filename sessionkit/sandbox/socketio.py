@@ -47,8 +47,6 @@ _logger = logging.getLogger("sessionkit.sandbox")
 Authenticator = Callable[[Mapping[str, str], Mapping[str, str]], "str | None"]
 """From the handshake's headers and query to a user's name, or None for a stranger."""
 
-EVENTS = "events"
-"""The event server's name in faults and in the journal."""
 
 NONSENSE = ("9:::", "", "x", "5:::{", "5:::[]", "6:::1", "6:::x", '5:::{"name":"ftrack.event","args":[7]}')
 _MOST_QUEUED = 50_000

@@ -89,7 +89,7 @@ class RedisServer:
         import redis
 
         command = [self.program, "--port", str(self.port), "--dir", str(self.folder), "--bind", "127.0.0.1"]
-        command += ["--appendonly", "yes", "--appendfsync", "always", "--save", "", *options]
+        command += ["--appendonly", "yes", "--save", "", *options]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         with redis.Redis(port=self.port) as client:
 

@@ -1,3 +1,4 @@
+# ruff: noqa: T201 - it talks to its caller through its output
 """A working day with the vendor's own client, run by its own Python; prints what it saw as JSON.
 
 Steps are plain functions that share a `Day`. Everything is checked from outside too, so that a step needs to
@@ -5,10 +6,9 @@ return only what the client made of the answers.
 """
 
 import json
-import os
-import pathlib
 import sys
 import time
+from pathlib import Path
 
 import ftrack_api
 import ftrack_api.exception
@@ -26,7 +26,7 @@ class Day:
     """What the steps hand on to later ones."""
 
     def __init__(self, folder):
-        self.folder = pathlib.Path(folder)
+        self.folder = Path(folder)
         self.session = ftrack_api.Session(
             auto_connect_event_hub=False, schema_cache_path=str(self.folder), plugin_paths=[]
         )
@@ -200,7 +200,8 @@ def set_custom_attributes(day):
         "after": dict(shot["custom_attributes"]),
         "metadata": dict(shot["metadata"]),
         "inherited": session.query(
-            'Task where project.name is "heron" and custom_attributes any (key is client_note and value like Only%)'
+            'Task where project.name is "heron" and '
+            "custom_attributes any (key is client_note and value like Only%)"
         )
         .all()
         .__len__(),
@@ -222,7 +223,8 @@ def talk_in_notes(day):
     session.commit()
     fresh = ftrack_api.Session(schema_cache_path=str(day.folder), plugin_paths=[])
     seen = fresh.query(
-        f'select content, replies.content, author.username, recipients from Note where parent_id is "{task["id"]}"'
+        "select content, replies.content, author.username, recipients from Note "
+        f'where parent_id is "{task["id"]}"'
     ).one()
     result = {
         "content": seen["content"],
@@ -281,7 +283,7 @@ def publish_versions(day):
         "read": read == source.read_bytes(),
         "size": component["size"],
         "available": sorted(component.get_availability().values()),
-        "copied": pathlib.Path(disk.get_filesystem_path(component)).read_bytes() == source.read_bytes(),
+        "copied": Path(disk.get_filesystem_path(component)).read_bytes() == source.read_bytes(),
         "sequence": sequence,
         "uses": _use_one_another(day),
     }
@@ -483,7 +485,8 @@ def ask_for_the_rest(day):
             [
                 {
                     "action": "query",
-                    "expression": 'select count(id), status.name from Task where project.name is "heron" group by status.name order by status.name',
+                    "expression": 'select count(id), status.name from Task where project.name is "heron" '
+                    "group by status.name order by status.name",
                 }
             ]
         )[0]["data"]
@@ -533,7 +536,7 @@ def tidy_up(day):
 
 
 def main():
-    day = Day(os.getcwd())
+    day = Day(Path.cwd())
     seen = {}
     for each in STEPS:
         began = time.monotonic()

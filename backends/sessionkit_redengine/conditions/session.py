@@ -114,7 +114,9 @@ class IsEnv(ParamExists):
 
 
 def _same(found: object, wanted: object) -> bool:
-    return found is not _MISSING and bool(found == wanted or (isinstance(wanted, str) and str(found) == wanted))
+    return found is not _MISSING and bool(
+        found == wanted or (isinstance(wanted, str) and str(found) == wanted)
+    )
 
 
 class OnEvent(Condition):
@@ -155,7 +157,10 @@ class OnEvent(Condition):
         return frozenset((("event", self),))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, OnEvent) and (other.expression, other.source) == (self.expression, self.source)
+        return isinstance(other, OnEvent) and (other.expression, other.source) == (
+            self.expression,
+            self.source,
+        )
 
     def __hash__(self) -> int:
         return hash((OnEvent, self.expression, self.source))

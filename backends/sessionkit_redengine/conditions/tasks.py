@@ -91,7 +91,11 @@ class TaskAction(Countable):
     actions: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
-        self, task: TaskLike | None = None, period: Period | None = None, *, comparison: tuple[str, float] = (">", 0)
+        self,
+        task: TaskLike | None = None,
+        period: Period | None = None,
+        *,
+        comparison: tuple[str, float] = (">", 0),
     ) -> None:
         self.task = task_name(task)
         self.period = period

@@ -105,7 +105,9 @@ class Every(Condition):
         self, interval: float | timedelta | str, *, based: str = "run", task: TaskLike | None = None
     ) -> None:
         if based not in _BASES:
-            raise ParserError(f"A time cannot be counted from {based!r}.", hint=f"use one of {', '.join(_BASES)}")
+            raise ParserError(
+                f"A time cannot be counted from {based!r}.", hint=f"use one of {', '.join(_BASES)}"
+            )
         self.interval = seconds(interval)
         self.based = based
         self.task = task_name(task)

@@ -52,7 +52,9 @@ class ProcessExecutor(Executor):
 
     remote = True
 
-    def __init__(self, done: Done, limit: int, context: BaseContext | None = None, *, daemon: bool = True) -> None:
+    def __init__(
+        self, done: Done, limit: int, context: BaseContext | None = None, *, daemon: bool = True
+    ) -> None:
         super().__init__(done)
         self.capacity = limit
         self._context = context or default_context()

@@ -133,7 +133,9 @@ class DatabaseHistory(History):
 
     def state(self, session: str, task: str) -> TaskState | None:
         """See `History`."""
-        return self._states("session = :session AND task = :task", {"session": session, "task": task}).get(task)
+        return self._states("session = :session AND task = :task", {"session": session, "task": task}).get(
+            task
+        )
 
     def _states(self, where: str, values: dict[str, Any]) -> dict[str, TaskState]:
         def read(execute: Execute) -> tuple[Any, Any, Any]:
@@ -338,7 +340,8 @@ class DatabaseHistory(History):
                 return
             values["paused"] = paused
             changed = execute(
-                "UPDATE redengine_tasks SET paused = :paused WHERE session = :session AND task = :task", values
+                "UPDATE redengine_tasks SET paused = :paused WHERE session = :session AND task = :task",
+                values,
             ).changed
             if not changed:
                 execute(
@@ -371,7 +374,9 @@ class DatabaseHistory(History):
 
     def sessions(self) -> list[str]:
         """The names of all sessions in the database."""
-        rows = self._do(lambda execute: execute("SELECT DISTINCT session FROM redengine_tasks ORDER BY session")).rows
+        rows = self._do(
+            lambda execute: execute("SELECT DISTINCT session FROM redengine_tasks ORDER BY session")
+        ).rows
         return [row[0] for row in rows]
 
     def close(self) -> None:

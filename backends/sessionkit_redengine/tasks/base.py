@@ -187,7 +187,9 @@ class Task(ABC):
 
     @parameters.setter
     def parameters(self, value: Any) -> None:
-        raise NotImplementedError(value)  # __setattr__ comes first; this tells type checkers that it can be set
+        raise NotImplementedError(
+            value
+        )  # __setattr__ comes first; this tells type checkers that it can be set
 
     @property
     def status(self) -> str | None:

@@ -53,7 +53,12 @@ class CommandTask(Task):
     kwds_popen: dict[str, Any] = {}  # noqa: RUF012 - replaced, never changed
 
     def __init__(
-        self, command: str | Sequence[str], *, session: Session | None = None, name: str | None = None, **fields: Any
+        self,
+        command: str | Sequence[str],
+        *,
+        session: Session | None = None,
+        name: str | None = None,
+        **fields: Any,
     ) -> None:
         if not command or not isinstance(command, (str, list, tuple)):
             raise ConfigurationError(f"A command is text or a list of words, not {command!r}.")
@@ -119,7 +124,9 @@ class Program:
 
     def line(self, parameters: dict[str, Any]) -> str | list[str]:
         """The command with its options; text for a shell, else words."""
-        options = [word for name, value in parameters.items() for word in (f"{self.prefix}{name}", str(value))]
+        options = [
+            word for name, value in parameters.items() for word in (f"{self.prefix}{name}", str(value))
+        ]
         if isinstance(self.command, str) and self.shell:
             return " ".join([self.command, *map(shlex.quote, options)])
         if not isinstance(self.command, str):

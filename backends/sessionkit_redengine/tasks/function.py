@@ -49,7 +49,11 @@ def shape_of(func: Callable[..., Any]) -> Shape:
     named = [parameter for parameter in parameters if parameter.kind in _NAMED]
     return Shape(
         frozenset(parameter.name for parameter in named),
-        {parameter.name: parameter.default for parameter in named if isinstance(parameter.default, BaseArgument)},
+        {
+            parameter.name: parameter.default
+            for parameter in named
+            if isinstance(parameter.default, BaseArgument)
+        },
         any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters),
     )
 

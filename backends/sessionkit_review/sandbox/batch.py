@@ -190,7 +190,7 @@ class Batch:
     def _reference(self, name: str, value: Any) -> str | None:
         if value is None:
             return None
-        if isinstance(value, dict) and value.get("__entity_type__") in self.schema:
+        if isinstance(value, dict) and str(value.get("__entity_type__")) in self.schema:
             key = self.schema.types[value["__entity_type__"]].primary_key[0]
             if isinstance(value.get(key), str):
                 return str(value[key])
@@ -274,8 +274,11 @@ class Batch:
             raise missing(f"There is no CustomAttributeConfiguration {key[0]}.")
         before = self.storage.row(self.schema.get("CustomAttributeValue"), key)
         row = {"key": (configuration or {}).get("key"), **columns}
-        row = {name: row.get(name) for name in ("configuration_id", "entity_id", "value", "key")
-               if name in self.storage.columns(entity_type.family)}  # fmt: skip
+        row = {
+            name: row.get(name)
+            for name in ("configuration_id", "entity_id", "value", "key")
+            if name in self.storage.columns(entity_type.family)
+        }
         if before:
             self.storage.update(entity_type, key, {"value": row["value"]})
         else:

@@ -1,4 +1,4 @@
-"""The review service of the sandbox: what the vendor's clients and ours talk to instead of a studio's server."""
+"""The sandbox's review service: what the vendor's clients and ours talk to instead of a studio's server."""
 
 from __future__ import annotations
 

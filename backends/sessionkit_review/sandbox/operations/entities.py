@@ -87,7 +87,7 @@ def delete(call: Call, operation: Mapping[str, Any]) -> Json:
 
 
 def _answer(call: Call, action: str, name: str, key: tuple[str, ...], names: list[str]) -> Json:
-    """The entity as it is now, without values that are not set; its key alone if a later operation deleted it."""
+    """The entity as it is now; its key alone if a later operation deleted it."""
     entity_type = call.storage.schema.get(name)
     own = {"__entity_type__": name, **dict(zip(entity_type.primary_key, key, strict=True))}
     entity = call.results.entity(entity_type, key, names, Style()) or own

@@ -64,8 +64,11 @@ def complete_upload(call: Call, operation: Mapping[str, Any]) -> Json:
             raise invalid(f"complete_multipart_upload: part {number!r} has not arrived like this.")
         numbers.append(number)
     call.files.complete(upload, component_id, numbers)
-    return {"action": "complete_multipart_upload", "component_id": component_id,
-            "url": call.access.url("get", component_id)}  # fmt: skip
+    return {
+        "action": "complete_multipart_upload",
+        "component_id": component_id,
+        "url": call.access.url("get", component_id),
+    }
 
 
 def signed_url(call: Call, operation: Mapping[str, Any]) -> Json:

@@ -63,7 +63,8 @@ def compute_rollups(call: Call, operation: Mapping[str, Any]) -> Json:
     for context_id in operation.get("context_ids") or operation.get("entity_ids") or ():
         row = call.storage.db.execute(
             "SELECT coalesce(sum(c.bid), 0), coalesce(sum((SELECT sum(l.duration) FROM review_Timelog l "
-            "WHERE l.context_id = c.id)), 0) FROM review__tree x JOIN review_Context c ON c.id = x.descendant "
+            "WHERE l.context_id = c.id)), 0) FROM review__tree x "
+            "JOIN review_Context c ON c.id = x.descendant "
             "WHERE x.ancestor = ?",
             (str(context_id),),
         ).fetchone()
