@@ -18,7 +18,9 @@ def images_of(collection):
         "names": sorted(Path(name).name for name in collection.image_names),
         "failed": len(collection.records.failed),
         "shapes": sorted({str(array.shape) for array in collection.image_data}),
-        "files": sorted(name for name in collection.output_files if name and Path(name).stat().st_size > 5000),
+        "files": sorted(
+            name for name in collection.output_files if name and Path(name).stat().st_size > 5000
+        ),
     }
 
 
