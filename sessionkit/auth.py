@@ -13,15 +13,15 @@ All of them are callable as `requests` calls its auth objects, so they also sign
 from __future__ import annotations
 
 import base64
+import weakref
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlencode
 
-from sessionkit import secrets
-from sessionkit.errors import ConfigurationError, UnexpectedResponse
+from sessionkit.errors import ConfigurationError, SessionClosed, UnexpectedResponse
 from sessionkit.http.message import Call, Origin
 from sessionkit.http.signing import Auth
-from sessionkit.secrets import Secret
-from sessionkit.tokens import Token, TokenSource
+from sessionkit.secrets import Secret, sounds_secret
+from sessionkit.tokens import Token, TokenSource, token_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,10 +43,7 @@ class HeaderAuth(Auth):
     """
 
     def __init__(self, headers: Mapping[str, str | Secret]) -> None:
-        self._headers = {
-            name: value if isinstance(value, Secret) or not _secretive(name) else Secret(value)
-            for name, value in headers.items()
-        }
+        self._headers = _hidden(headers)
         self._names = tuple(headers)
 
     def sign(self, request: Request, deadline: Deadline) -> None:  # noqa: ARG002
@@ -59,8 +56,12 @@ class HeaderAuth(Auth):
         return f"<HeaderAuth {', '.join(self._names)}>"
 
 
-def _secretive(name: str) -> bool:
-    return any(word in name.lower() for word in ("key", "token", "secret", "password", "authorization"))
+def _hidden(fields: Mapping[str, str | Secret]) -> dict[str, str | Secret]:
+    """The fields, with whatever is named like a credential made a `Secret`."""
+    return {
+        name: Secret(value) if isinstance(value, str) and sounds_secret(name) else value
+        for name, value in fields.items()
+    }
 
 
 class TokenAuth(Auth):
@@ -88,6 +89,8 @@ class TokenAuth(Auth):
         request.credentials = self._names
         request.token = token
 
+    renewable = True
+
     def renew(self, request: Request, deadline: Deadline) -> None:
         """Renew the token `request` carried, unless somebody has already."""
         self.source.get(refused=request.token, deadline=deadline)
@@ -100,7 +103,8 @@ class _FetchedAuth(TokenAuth):
     """A token that the session itself fetches from its service."""
 
     def __init__(self, *, header: str, scheme: str) -> None:
-        self._session: HttpEngine | None = None
+        # Weakly: the session holds its auth object, and must be freed when it is dropped.
+        self._session: weakref.ref[HttpEngine] | None = None
         self._header = header
         self._names = (header,)
         self._prefix = f"{scheme} " if scheme else ""
@@ -111,17 +115,28 @@ class _FetchedAuth(TokenAuth):
             raise ConfigurationError(
                 "this auth object belongs to another session", hint="make one for each session"
             )
-        self._session = session
+        self._session = weakref.ref(session)
         self.source = self.make_source(session)
+        self.source.on_renewed = self._renewed
+
+    def _renewed(self, token: Token) -> None:
+        self.session.token_renewed(token)
+
+    @property
+    def session(self) -> HttpEngine:
+        """The session that uses this object.
+
+        Raises:
+            SessionClosed: it is gone.
+        """
+        session = None if self._session is None else self._session()
+        if session is None:
+            raise SessionClosed("the session of this credential is gone", hint="open another one")
+        return session
 
     def make_source(self, session: HttpEngine) -> TokenSource:
         """The source of this object's tokens, once the session is known."""
         raise NotImplementedError
-
-    def ask(self, call: Call, deadline: Deadline) -> Any:
-        """Make an unsigned call of the session."""
-        assert self._session is not None, "bind() comes first"
-        return self._session.execute(call, timeout=deadline.remaining())
 
 
 class ClientCredentials(_FetchedAuth):
@@ -165,8 +180,14 @@ class ClientCredentials(_FetchedAuth):
             raise ConfigurationError(
                 f"the token endpoint {self._uri} is not https", hint="a secret is never sent in clear text"
             )
-        key = f"{self._client_id}@{session.base_url}"
-        return TokenSource(self.fetch, key=key, store=self._store, clock=session.clock, **self._options)
+        key = token_key(session.__metakey__, session.base_url, self._client_id, self._scope or "")
+        return TokenSource(
+            self.fetch,
+            key=key,
+            store=self._store or session.token_store,
+            clock=session.clock,
+            **self._options,
+        )
 
     def fetch(self, deadline: Deadline) -> Token:
         """Ask for a token.
@@ -178,39 +199,23 @@ class ClientCredentials(_FetchedAuth):
         fields = {"grant_type": "client_credentials"}
         if self._scope:
             fields["scope"] = self._scope
-        answer = self.ask(self._call(fields), deadline)
-        value = answer.get("access_token") if isinstance(answer, dict) else None
-        if not isinstance(value, str) or not value:
-            raise UnexpectedResponse("the token endpoint answered without an access_token", url=self._uri)
-        return Token(value, _expiry(answer.get("expires_in"), self._now()))
+        answer = self.session.execute(self._call(fields), timeout=deadline.remaining())
+        return Token.from_response(answer, now=self.session.clock.time())
 
     def _call(self, fields: dict[str, str]) -> Call:
         if self._credentials_in == "header":
             pair = f"{self._client_id}:{self._secret.reveal()}".encode()
             basic = base64.b64encode(pair).decode()
-            secrets.register(basic)
             return _form(self._uri, fields, {"Authorization": f"Basic {basic}"})
         fields = {**fields, "client_id": self._client_id, "client_secret": self._secret.reveal()}
         if self._credentials_in == "form":
             return _form(self._uri, fields, {})
         return Call("POST", self._uri, fields, signed=False)
 
-    def _now(self) -> float:
-        assert self._session is not None
-        return self._session.clock.time()
-
 
 def _form(uri: str, fields: dict[str, str], headers: dict[str, str]) -> Call:
     form = {"Content-Type": "application/x-www-form-urlencoded", **headers}
     return Call("POST", uri, urlencode(fields).encode(), headers=form, signed=False)
-
-
-def _expiry(seconds: Any, now: float) -> float | None:
-    try:
-        lifetime = float(seconds)
-    except (TypeError, ValueError):
-        return None
-    return now + lifetime if 0 < lifetime < 1e9 else None
 
 
 class CredentialLogin(_FetchedAuth):
@@ -243,10 +248,7 @@ class CredentialLogin(_FetchedAuth):
     ) -> None:
         super().__init__(header=header, scheme=scheme)
         self._uri = uri
-        self._credential = {
-            name: value if isinstance(value, Secret) or not _secretive(name) else Secret(value)
-            for name, value in credential.items()
-        }
+        self._credential = _hidden(credential)
         self._path = token.split(".")
         self._lifetime = lifetime
         self._logout = logout
@@ -255,8 +257,13 @@ class CredentialLogin(_FetchedAuth):
     def make_source(self, session: HttpEngine) -> TokenSource:
         """Tokens of this credential at this service."""
         plain = [value for value in self._credential.values() if not isinstance(value, Secret)]
-        key = "/".join([*plain, session.base_url])
-        return TokenSource(self.fetch, key=key, store=self._store, clock=session.clock)
+        key = token_key(session.__metakey__, session.base_url, *plain)
+        return TokenSource(
+            self.fetch,
+            key=key,
+            store=self._store or session.token_store,
+            clock=session.clock,
+        )
 
     def fetch(self, deadline: Deadline) -> Token:
         """Log in.
@@ -266,16 +273,20 @@ class CredentialLogin(_FetchedAuth):
             UnexpectedResponse: the answer holds no token.
         """
         body = {name: v.reveal() if isinstance(v, Secret) else v for name, v in self._credential.items()}
-        value: Any = self.ask(Call("POST", self._uri, body, signed=False), deadline)
+        login = Call("POST", self._uri, body, signed=False)
+        value: Any = self.session.execute(login, timeout=deadline.remaining())
         for key in self._path:
             value = value.get(key) if isinstance(value, dict) else None
         if not isinstance(value, str) or not value:
             raise UnexpectedResponse(f"the login answered without {'.'.join(self._path)}", url=self._uri)
-        assert self._session is not None
-        return Token(value, None if self._lifetime is None else self._session.clock.time() + self._lifetime)
+        return Token(value, None if self._lifetime is None else self.session.clock.time() + self._lifetime)
 
-    def sign_out(self, deadline: Deadline) -> None:
-        """Log out, if a token is held and it is this session's alone."""
-        if self._logout is not None and self._store is None and self.source.current is not None:
-            self.ask(Call(*self._logout), deadline)
+    def sign_out(self, session: HttpEngine, deadline: Deadline) -> None:
+        """Log out, if a token is held; it is dropped whatever the service says."""
+        if self.source.current is None:
+            return
+        try:
+            if self._logout is not None:
+                session.execute(Call(*self._logout), timeout=deadline.remaining())
+        finally:
             self.source.forget()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sessionkit import backends, config
+from sessionkit import backends
+from sessionkit.config import profile as find_profile
 
 
 def connect(name: str, **overrides: Any) -> Any:
@@ -19,7 +20,7 @@ def connect(name: str, **overrides: Any) -> Any:
     Raises:
         ConfigurationError: no such profile or backend, or a value that cannot be had.
     """
-    profile = config.profile(name)
+    profile = find_profile(name)
     backend = backends.load(profile.backend)
     session = backend(**{**profile.arguments(), **overrides})
     if not overrides:

@@ -11,6 +11,7 @@ finished thread's session alive.
 
 from __future__ import annotations
 
+import atexit
 import contextvars
 import hashlib
 import inspect
@@ -21,6 +22,7 @@ from abc import ABCMeta
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sessionkit import reaper
 from sessionkit.errors import NoCurrentSession
 
 if TYPE_CHECKING:
@@ -311,6 +313,11 @@ def sessions() -> list[SessionEngine]:
     """
     found = (reference() for reference in list(_live.values()))
     return [session for session in found if session is not None and not session.closed]
+
+
+@atexit.register
+def _close_at_exit() -> None:
+    reaper.close_all(sessions())
 
 
 def current_sessions() -> list[SessionEngine]:

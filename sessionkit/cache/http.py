@@ -120,7 +120,8 @@ class ResponseCache:
             an answer that says it is private is not kept then.
         headers: The headers every request of the session carries, for answers that `Vary` by them.
         touches: Names what a writing call changes: regular expressions, searched for in keys, which are
-            "GET " and the path. None: a write makes every kept answer of this identity doubtful.
+            "GET " and the path. Without it, or when it returns None, a write makes every kept answer of
+            this identity doubtful.
         max_body: The largest body to keep, bytes.
         clock: What tells the time.
 
@@ -136,7 +137,7 @@ class ResponseCache:
         stale_if_error: float = 0.0,
         shared: bool = False,
         headers: Mapping[str, str] | None = None,
-        touches: Callable[[Call], Iterable[Pattern]] | None = None,
+        touches: Callable[[Call], Iterable[Pattern] | None] | None = None,
         max_body: int = 8 * 2**20,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
@@ -211,8 +212,8 @@ class ResponseCache:
         """Drop the answers that `call` made doubtful. Does nothing for a method that only reads."""
         if call.method in SAFE_METHODS:
             return
-        patterns: Iterable[Pattern | None] = [None] if self._touches is None else self._touches(call)
-        for pattern in patterns:
+        patterns = None if self._touches is None else self._touches(call)
+        for pattern in [None] if patterns is None else patterns:
             self.clear(pattern)
 
     def clear(self, pattern: Pattern | None = None) -> None:

@@ -28,7 +28,7 @@ class Section(NamedTuple):
 
 
 def parse(content: bytes, source: str) -> dict[str, Section]:
-    """The sections of a profile file.
+    """The sections of a profile file, without those whose name begins with a dot.
 
     Args:
         content: The file.
@@ -37,9 +37,12 @@ def parse(content: bytes, source: str) -> dict[str, Section]:
     Raises:
         ConfigurationError: it is not YAML, or not a mapping of mappings; with the line.
     """
-    loader = yaml.SafeLoader(content)
     try:
-        return _sections(loader, source)
+        loader = yaml.SafeLoader(content)
+        try:
+            return _sections(loader, source)
+        finally:
+            loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{source}:{mark.line + 1}" if mark else source
@@ -53,8 +56,6 @@ def parse(content: bytes, source: str) -> dict[str, Section]:
             raise
         # PyYAML lets Python's own errors through, for a date with a 13th month for instance.
         raise ConfigurationError(f"{source}: {error}") from None
-    finally:
-        loader.dispose()
 
 
 def _sections(loader: yaml.SafeLoader, source: str) -> dict[str, Section]:
@@ -63,11 +64,15 @@ def _sections(loader: yaml.SafeLoader, source: str) -> dict[str, Section]:
         return {}
     _refuse_duplicates(root, source)
     data = loader.construct_document(root)
+    if data is None:
+        return {}
     if not isinstance(data, dict):
         raise ConfigurationError(f"{source}:1: a profile file is a mapping of names to profiles")
     sections = {}
     for key, node in root.value:
         name, line = key.value, key.start_mark.line + 1
+        if name.startswith("."):
+            continue
         if not isinstance(data.get(name), dict):
             raise ConfigurationError(
                 f"{source}:{line}: {name} must be a mapping, with a backend and its arguments"

@@ -134,9 +134,7 @@ def _read(path: Path) -> dict[str, Profile]:
     from sessionkit.config.document import parse  # noqa: PLC0415 - see above
 
     source = shown(path)
-    sections = {
-        name: section for name, section in parse(read_file(path), source).items() if not name.startswith(".")
-    }
+    sections = parse(read_file(path), source)
     _warn_if_readable(path, sections)
     return {name: _profile(name, section, path, source) for name, section in sections.items()}
 

@@ -25,8 +25,8 @@ from sessionkit.events.transports import transport_for
 from sessionkit.events.transports.base import Backoff, Options
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from typing_extensions import Self
 
@@ -66,7 +66,9 @@ class EventHub:
         queue_limit: How many events may wait, to be confirmed by the server or to be handled here.
         reply_lifetime: Seconds for which a published event's `on_reply` may be called.
         backoff: How a lost connection is made again.
-        ssl_context: For https; the default trusts the CA bundle of the environment.
+        verify: Which certificate authorities to trust, as for `HttpEngine`.
+        cert: A client certificate, as for `HttpEngine`.
+        proxies: Through which proxy, as for `HttpEngine`.
 
     Attributes:
         id: This hub's identifier, in the source of its events.
@@ -88,7 +90,9 @@ class EventHub:
         queue_limit: int = 50_000,
         reply_lifetime: float = 600.0,
         backoff: Backoff | None = None,
-        ssl_context: ssl.SSLContext | None = None,
+        verify: bool | str | Path = True,
+        cert: str | Path | tuple[str | Path, str | Path] | None = None,
+        proxies: Mapping[str, str] | str | bool | None = None,
     ) -> None:
         options = Options(
             server_url or "",
@@ -98,8 +102,10 @@ class EventHub:
             dict(cookies or {}),
             queue_limit,
             backoff or Backoff(),
-            ssl_context,
             clock,
+            verify,
+            cert,
+            proxies,
         )
         self.server = _server_details(options.server_url)
         self.enabled = False
@@ -162,7 +168,7 @@ class EventHub:
             if unsubscribe:
                 for subscriber in self._reception.announced():
                     self.unsubscribe(subscriber.id)
-            self._transport.close(timeout)
+            self._transport.close(timeout, keep=reconnect)
             if not reconnect:
                 self._initialised = False
                 self._reception.is_down("disconnected")
@@ -236,9 +242,11 @@ class EventHub:
         Raises:
             ExpressionError: when the subscription cannot be read.
             NotUniqueError: when the identifier is taken.
+            EventHubPacketError: when the metadata cannot be sent to the server.
         """
         added = Subscriber(subscription, callback, subscriber, priority)
         with self._lock:
+            self._transport.check(added)
             self._reception.add(added)
             self.enabled = True
         self._transport.subscribe(added)

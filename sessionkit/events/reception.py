@@ -119,6 +119,10 @@ class Reception:
         """Whether a subscriber, or somebody who waits for a reply, would be called for `event`."""
         return self._expected(event) is not None or bool(self._index.matching(event.fields))
 
+    def has_room(self) -> bool:
+        """Whether another event may be queued."""
+        return len(self.inbox) < self.inbox.limit
+
     def received(self, event: Event, done: Callable[[], None] | None = None) -> bool:
         """Queue an event that arrived; one that was here before is dropped without a word."""
         if event["id"] in self._seen:

@@ -7,6 +7,7 @@ A packet is `code:id:path:data`. An id that ends in "+" asks the other side to a
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from sessionkit.events.errors import EventHubPacketError
@@ -65,6 +66,11 @@ class Packet(NamedTuple):
         )
 
 
+def timestamp(seconds: float) -> str:
+    """An instant (seconds since the epoch) as the `sent` of events: ISO 8601, UTC."""
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds")
+
+
 def parse_session(body: str) -> SocketIoSession:
     """The session in a handshake's answer, `id:heartbeat:close:transport,transport`.
 
@@ -121,10 +127,10 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is not a JSON type")
 
 
-def event_packet(name: str, argument: str, number: int | None = None) -> str:
+def event_packet(name: str, argument: str, number: int | None = None, *, path: str = "") -> str:
     """An event packet whose one argument is `argument`, JSON already; a number asks for acknowledgement."""
     packet_id = "" if number is None else f"{number}+"
-    return f'{EVENT}:{packet_id}::{{"name":"{name}","args":[{argument}]}}'
+    return f'{EVENT}:{packet_id}:{path}:{{"name":"{name}","args":[{argument}]}}'
 
 
 def parse_event(data: str) -> tuple[str, list[Any]]:
@@ -175,12 +181,10 @@ def decode_payload(body: str) -> list[str]:
     while position < len(body):
         end = body.find(_FRAME, position + 1)
         length = body[position + 1 : end]
-        if (
-            body[position] != _FRAME
-            or end < 0
-            or not (length.isascii() and length.isdigit() and len(length) < 10)
-        ):
+        if body[position] != _FRAME or not (length.isascii() and length.isdigit() and len(length) < 10):
             raise EventHubPacketError("a polling payload whose lengths do not fit arrived")
-        packets.append(body[end + 1 : end + 1 + int(length)])
         position = end + 1 + int(length)
+        packets.append(body[end + 1 : position])
+    if position != len(body):
+        raise EventHubPacketError("a polling payload that was cut short arrived")
     return packets

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import unquote_plus, urlencode, urlsplit, urlunsplit
+
+from sessionkit import secrets
+from sessionkit.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from typing_extensions import Self
 
+    from sessionkit.http.body import Body
     from sessionkit.outcome import Attempt
 
 
@@ -108,7 +113,7 @@ class Origin(NamedTuple):
         return cls(parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
 
 
-@dataclass
+@dataclass(repr=False)
 class Call:
     """What a caller asks of an HTTP session.
 
@@ -131,7 +136,10 @@ class Call:
     __hash__ = None  # type: ignore[assignment]  # args are often dictionaries
 
     def __str__(self) -> str:
-        return f"{self.method} {self.uri}"
+        return f"{self.method} {redacted_url(self.uri)}"
+
+    def __repr__(self) -> str:
+        return f"<Call {self}>"  # its arguments may hold a password
 
 
 class Request:
@@ -141,21 +149,32 @@ class Request:
         method: "GET", "POST", ...
         url: Absolute.
         headers: See `Headers`.
-        body: Bytes, or None.
+        body: Bytes, a `Body`, or None.
         credentials: Names of the headers that signing set; they never leave the session's origin.
         stream: Leave the body of a successful answer unread.
         signed: Whether it is to be signed.
         token: What `renew` has to know of the credential that was used.
     """
 
-    __slots__ = ("body", "credentials", "headers", "hooks", "method", "signed", "stream", "token", "url")
+    __slots__ = (
+        "__weakref__",
+        "body",
+        "credentials",
+        "headers",
+        "hooks",
+        "method",
+        "signed",
+        "stream",
+        "token",
+        "url",
+    )
 
     def __init__(
         self,
         method: str,
         url: str,
         headers: Mapping[str, str] | Headers = MappingProxyType({}),
-        body: bytes | None = None,
+        body: bytes | Body | None = None,
         *,
         stream: bool = False,
         signed: bool = True,
@@ -197,7 +216,7 @@ class Response:
 
     Attributes:
         status: HTTP status.
-        headers: See `Headers`.
+        headers: Found in any case; those that came several times are joined by ", ".
         body: The decoded body; b"" while streaming.
         url: What answered, after redirects.
         request: What was sent last.
@@ -210,7 +229,7 @@ class Response:
     def __init__(
         self,
         status: int,
-        headers: Mapping[str, str] | Iterable[tuple[str, str]],
+        headers: Mapping[str, str],
         body: bytes,
         url: str,
         request: Request,
@@ -219,7 +238,7 @@ class Response:
         raw: Any = None,
     ) -> None:
         self.status = status
-        self.headers = Headers(headers)
+        self.headers = headers
         self.body = body
         self.url = url
         self.request = request
@@ -247,7 +266,7 @@ class Response:
         return f"<Response {self.status} of {self.request.method} {redacted_url(self.url)}>"
 
 
-def charset(headers: Headers) -> str:
+def charset(headers: Mapping[str, str]) -> str:
     """The encoding a Content-Type names, if Python knows it, else UTF-8."""
     _, _, name = headers.get("content-type", "").lower().partition("charset=")
     name = name.partition(";")[0].strip(" \"'")
@@ -280,8 +299,28 @@ def _items(value: Any) -> Iterable[Any]:
     return value if isinstance(value, (list, tuple, set, frozenset)) else (value,)
 
 
+_PARAMETER = re.compile(r"[?&]([^=&#]+)=([^&#]+)")
+
+
+def register_named(url: str, holder: object) -> None:
+    """Keep out of logs and messages what a query parameter that is named like a credential holds."""
+    for name, value in _PARAMETER.findall(url):
+        if secrets.sounds_secret(name):
+            secrets.register(unquote_plus(value), holder)
+
+
 def redacted_url(url: str) -> str:
     """`url` fit to be shown."""
-    from sessionkit.secrets import redact_url  # noqa: PLC0415 - only for messages
+    return secrets.redact_url(url)
 
-    return redact_url(url)
+
+def encode(args: Any) -> bytes:
+    """`args` as JSON.
+
+    Raises:
+        ConfigurationError: when they hold what JSON cannot.
+    """
+    try:
+        return json.dumps(args).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigurationError(f"the arguments cannot be written as JSON: {error}") from error

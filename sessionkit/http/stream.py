@@ -20,10 +20,9 @@ class Stream:
         status: HTTP status (200 or 206).
         headers: See `Headers`.
         url: What answered, after redirects.
-        read: Bytes read so far, as they came over the wire.
     """
 
-    def __init__(self, response: Response, chunk_size: int = 1 << 18) -> None:
+    def __init__(self, response: Response, chunk_size: int = 1 << 16) -> None:
         self.status = response.status
         self.headers = response.headers
         self.url = response.url
@@ -43,7 +42,9 @@ class Stream:
             yield response.body
             return
         try:
-            yield from response.raw.stream(self._chunk_size)
+            # `read1` hands over what is there; `stream` would wait for, and in the end lose, a whole chunk.
+            while chunk := response.raw.read1(self._chunk_size):
+                yield chunk
         except Exception as error:
             raise translate(error, response.request, Deadline.after(0)) from error
         self._whole = True

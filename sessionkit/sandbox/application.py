@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.middleware.exceptions import ExceptionMiddleware
@@ -72,10 +73,7 @@ class Application:
                 if entry.status is None:
                     await JSONResponse({"error": entry.error}, 500)(scope, receive, send)
 
-        server = box.server
-        exchange = Exchange(
-            scope, receive, send, handle, server.transport(scope) if server else None, box.leaving, entry
-        )
+        exchange = Exchange(scope, receive, send, handle, partial(box.transport, scope), box.leaving, entry)
         met = box.faults.take(service, path, method)
         for fault in met:
             await faults.do(fault, exchange)
@@ -157,13 +155,9 @@ def add_fault(box: Sandbox, fault: faults.Fault) -> None:
             f"there is no service {fault.service!r}", hint=f"services: {', '.join(names)}"
         )
     if fault.kind not in faults.KINDS:
-        filters = {
-            "path": fault.path,
-            "method": fault.method,
-            "times": fault.times,
-            "after": fault.after or None,
-        }
-        options = {key: value for key, value in filters.items() if value is not None} | fault.options
+        filters = {"path": fault.path, "method": fault.method, "times": fault.times, "after": fault.after}
+        usual = {"path": None, "method": None, "times": 1, "after": 0}
+        options = {key: filters[key] for key in filters if filters[key] != usual[key]} | fault.options
         asked = [service for service in box.services if fault.service in {None, service.name}]
         taken = [service.fault(fault.kind, options) for service in asked]
         if any(taken):

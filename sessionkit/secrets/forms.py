@@ -19,7 +19,11 @@ _HEAD = (0, 2, 3)
 
 def plain_forms(value: str) -> set[str]:
     """The value as text: as it is, percent-encoded, JSON-escaped, HTML-escaped and as Python prints it."""
-    quoted = {quote(value, safe=""), quote(value), quote_plus(value)}
+    quoted = {
+        quote(value, safe="", errors="surrogatepass"),
+        quote(value, errors="surrogatepass"),
+        quote_plus(value, errors="surrogatepass"),
+    }
     lower = {_PERCENT.sub(lambda match: match[0].lower(), text) for text in quoted}
     escaped = {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
     printed = {repr(value)[1:-1], *(repr(raw)[2:-1] for raw in _encodings(value))}

@@ -43,7 +43,8 @@ def install(*loggers: str) -> None:
         *loggers: Beginnings of logger names, in addition to those of sessionkit and its backends, urllib3,
             requests, websocket and redis.
 
-    What `http.client` prints at `debuglevel` is cleaned as well. Safe to call more than once.
+    What `http.client` prints at `debuglevel` is cleaned as well. Safe to call more than once. Attributes that
+    a caller gives by `extra=` are put on a record after it is made: a `RedactingFilter` cleans those.
     """
     global _covered, _make_record  # noqa: PLW0603 - the process has one record factory, and this is its state
     _covered = tuple(dict.fromkeys((*_covered, *DEFAULT_LOGGERS, *loggers)))

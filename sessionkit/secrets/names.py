@@ -56,7 +56,7 @@ def redact_url(url: str) -> str:
     >>> redact_url("https://ann:pw@host/x?limit=5&api_key=abc")
     'https://***@host/x?limit=5&api_key=***'
     """
-    return redact(_PARAMETER.sub(_shown_parameter, _USERINFO.sub(f"{MASK}@", url, count=1)))
+    return redact(_PARAMETER.sub(_shown_parameter, _USERINFO.sub(f"{MASK}@", url)))
 
 
 def _shown_parameter(match: re.Match[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sized
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -144,7 +145,7 @@ def download(
 
 
 def _run(plan: _Plan, items: Iterable[Download]) -> list[Downloaded]:
-    files = len(items) if hasattr(items, "__len__") else None
+    files = len(items) if isinstance(items, Sized) else None
     meter = Meter(callback_of(plan.progress, "downloading"), files, plan.options.clock)
     crew = _Crew(plan, iter(items), meter, min(plan.concurrency, files or plan.concurrency))
     try:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # An attempt that brought so many bytes is not counted: the transfer gets on.
 _WORTHWHILE = 1 << 20
+_BACKOFF = RetryPolicy()
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
 
@@ -37,14 +38,13 @@ class Options:
     attempts: int
     timeout: float | None
     clock: Clock
-    backoff: RetryPolicy = RetryPolicy()
 
 
-class Stopped(Exception):  # noqa: N818 - it is no error: somebody stopped the batch
+class Stopped(Exception):
     """The batch is to end."""
 
 
-class _Broken(Exception):  # noqa: N818 - it is answered by another attempt
+class _Broken(Exception):
     """The body ended early, or was damaged; `error` is what to report if nothing helps."""
 
     def __init__(self, error: RequestError) -> None:
@@ -103,7 +103,7 @@ class _Fetch:
                 tried += self.received - before < _WORTHWHILE
                 if tried >= self._options.attempts:
                     raise broken.error from broken
-                self._options.clock.sleep(self._options.backoff.backoff(tried or 1))
+                self._options.clock.sleep(_BACKOFF.backoff(tried or 1))
             else:
                 if done is not None:
                     return done
@@ -189,7 +189,9 @@ class _Fetch:
 
     def _verify(self, part: PartFile, size: int | None, answer: Answer) -> None:
         if size is not None and part.size < size:
-            raise _Broken(ConnectionFailed(f"the body ended after {part.size:,} of {size:,} bytes", **_of(answer)))
+            raise _Broken(
+                ConnectionFailed(f"the body ended after {part.size:,} of {size:,} bytes", **_of(answer))
+            )
         if size is not None and part.size > size:
             part.discard()
             raise _Broken(self._damaged(answer, f"{part.size:,} bytes came, not {size:,}"))
@@ -202,7 +204,7 @@ class _Fetch:
     def _wanted(self, answer: Answer) -> str | None:
         """The checksum the body must have, in hexadecimal."""
         if self._item.checksum == "etag":
-            return digest.md5_of_etag(answer.headers.get("etag") or "")
+            return digest.stated_md5(answer.headers)
         return (self._item.checksum or "").partition(":")[2].lower() or None
 
     def _checksum_kind(self) -> str | None:
@@ -231,7 +233,7 @@ class _Fetch:
 
     def _same(self, path: Path, answer: Answer) -> Downloaded | None:
         """The file that is there, if its MD5 is what the answer's ETag states."""
-        stated = digest.md5_of_etag(answer.headers.get("etag") or "")
+        stated = digest.stated_md5(answer.headers)
         if self._options.existing != "check" or stated is None or not path.is_file():
             return None
         return self._present(path) if digest.digest_of(path) == stated else None

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import secrets
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -20,10 +21,8 @@ if TYPE_CHECKING:
 
     from sessionkit.transfer.digest import Hash
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows has no flock; there two processes must not fetch the same file at once
-    fcntl = None  # type: ignore[assignment]  # see above
 
 # From so many bytes on it is written down at once what the part is a part of, so that a killed process
 # can be carried on from; below, only when the transfer breaks off.
@@ -119,8 +118,9 @@ class PartFile:
 
     def complete(self) -> None:
         """Put the file in its place, over whatever is there."""
-        self._do(lambda file: file.flush())
         # Renamed while it is open, and thereby locked: nobody else can take it for a part in between.
+        if sys.platform == "win32":
+            self._close()
         self._do(lambda _: self._part.replace(self.path))
         self._complete = True
         self._close()
@@ -144,10 +144,8 @@ class PartFile:
     def _claim(self) -> BinaryIO | None:
         """The part at its usual place, unless somebody else is writing it."""
         file = _open(self._part)
-        if fcntl is None:
-            return file
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(file)
             mine = os.path.samestat(os.fstat(file.fileno()), self._part.stat())
         except OSError:
             mine = False
@@ -173,6 +171,13 @@ class PartFile:
         if self._file is not None:
             with contextlib.suppress(OSError):
                 self._file.close()
+
+
+def _lock(file: BinaryIO) -> None:
+    # Windows has no flock, and does not let an open file be renamed or removed; there it is up to the
+    # caller not to fetch the same file twice at once.
+    if sys.platform != "win32":
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _write_all(file: BinaryIO, chunk: bytes) -> None:

@@ -50,9 +50,7 @@ class Progress:
 class Meter:
     """Counts for all threads, and tells the callback: of each file that ends, and ten times a second."""
 
-    def __init__(
-        self, callback: Callable[[Progress], None] | None, files: int | None, clock: Clock
-    ) -> None:
+    def __init__(self, callback: Callable[[Progress], None] | None, files: int | None, clock: Clock) -> None:
         self._callback = callback
         self._files = files
         self._clock = clock

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sessionkit.clock import SYSTEM_CLOCK
 from sessionkit.errors import ConfigurationError
-from sessionkit.http.message import Body
+from sessionkit.http import Body
 from sessionkit.transfer import digest
 from sessionkit.transfer.errors import Damaged
 from sessionkit.transfer.progress import Meter, Progress, callback_of
@@ -92,7 +92,9 @@ def upload(
     meter.expect(size)
     try:
         body = FileBody(path, 0, size, meter)
-        return _put(session, Part(1, url), body, method=method, headers=headers, verify=verify, timeout=timeout)
+        return _put(
+            session, Part(1, url), body, method=method, headers=headers, verify=verify, timeout=timeout
+        )
     finally:
         meter.finish()
 
@@ -116,10 +118,16 @@ def upload_parts(
     >>> [{"part_number": part.number, "e_tag": part.etag} for part in sent]
 
     Args:
-        session, path, headers, verify, progress, timeout, clock: See `upload`.
+        session: See `upload`.
+        path: The file.
         parts: One for each `part_size` bytes of the file, in the file's order.
         part_size: Bytes of each but the last.
         concurrency: Parts under way at once.
+        headers: Sent along with each.
+        verify: See `upload`.
+        progress: See `upload`.
+        timeout: See `upload`; for each part.
+        clock: Time, for tests.
 
     Raises:
         ConfigurationError: when the parts do not cover the file.
@@ -213,7 +221,7 @@ def _put(
         etag = answer.headers.get("etag") or ""
         for _ in answer:  # to its end, so that the connection can be used again
             pass
-    stated = digest.md5_of_etag(etag) if verify else None
+    stated = digest.stated_md5(answer.headers) if verify else None
     if stated is not None and body.md5 != stated:
         raise Damaged(
             f"part {part.number} arrived damaged: its checksum is {stated} there, {body.md5} here",

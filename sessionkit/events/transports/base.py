@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sessionkit.clock import SYSTEM_CLOCK, Clock
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from sessionkit.events.errors import EventHubError
     from sessionkit.events.event import Event
@@ -50,12 +50,10 @@ class Options:
     cookies: Mapping[str, str] = field(default_factory=dict, repr=False)
     queue_limit: int = 50_000
     backoff: Backoff = Backoff()
-    ssl_context: ssl.SSLContext | None = None
     clock: Clock = SYSTEM_CLOCK
-
-
-OnError = "Callable[[EventHubError], Any]"
-"""Told of an event that had been accepted and could not be delivered."""
+    verify: bool | str | Path = True
+    cert: str | Path | tuple[str | Path, str | Path] | None = None
+    proxies: Mapping[str, str] | str | bool | None = None
 
 
 class Listener(Protocol):
@@ -65,6 +63,9 @@ class Listener(Protocol):
 
     def received(self, event: Event, done: Callable[[], None] | None = None) -> bool:
         """An event arrived; `done` is called after it was handled. False: no room, it was dropped."""
+
+    def has_room(self) -> bool:
+        """Whether `received` would accept an event."""
 
     def wants(self, event: Event) -> bool:
         """Whether a subscriber here would be called for `event`."""
@@ -96,15 +97,18 @@ class Transport(Protocol):
     def active(self) -> bool:
         """Whether it is connected, or trying to be again."""
 
-    def open(self, timeout: float | None = None) -> None:
+    def open(self) -> None:
         """Connect.
 
         Raises:
             EventHubConnectionError: when that fails.
         """
 
-    def close(self, timeout: float) -> None:
-        """Deliver what was accepted, for at most `timeout` seconds, and end the connection."""
+    def close(self, timeout: float, *, keep: bool = False) -> None:
+        """Deliver what was accepted, for at most `timeout` seconds, and end the connection.
+
+        What is left then is kept for the next `open`, or reported to its publishers.
+        """
 
     def publish(self, event: Event, on_error: Callable[..., Any] | None = None) -> None:
         """Accept an event: it is delivered, if need be later, or its publisher hears of it.
@@ -115,6 +119,9 @@ class Transport(Protocol):
 
     def flush(self, timeout: float) -> bool:
         """Wait until all accepted events are confirmed; False if `timeout` seconds were not enough."""
+
+    def check(self, subscriber: Subscriber) -> None:
+        """Raise EventHubPacketError for metadata that cannot be sent."""
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Tell the other side of a new subscriber, if it is connected."""

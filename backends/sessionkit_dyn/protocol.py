@@ -1,0 +1,254 @@
+"""The three steps for Managed DNS: how a call is asked, and what its answer means."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import replace
+from types import NoneType
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urljoin, urlsplit
+
+from sessionkit.errors import CallTimeout, RequestError, UnexpectedResponse
+from sessionkit.http import Call, HttpEngine, Request, Response
+from sessionkit.http.message import Headers, Origin, encode, redacted_url
+from sessionkit.http.retry import retry_after
+from sessionkit.outcome import Done, Failed, Outcome, Renew
+from sessionkit_dyn import calls, envelope, errors
+from sessionkit_dyn.changeset import publishes, target
+from sessionkit_dyn.login import DynectLogin
+from sessionkit_dyn.waiting import Progress, Waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sessionkit.clock import Deadline
+    from sessionkit.outcome import Again, Attempt
+
+
+class DynectProtocol(HttpEngine):
+    """What a session with Managed DNS says and understands.
+
+    A call may become a job (307, or status "incomplete"), be refused because another job of the session
+    runs ("running"), because a task holds the zone, or because the account asked too often; all of these
+    are waited for within the call's deadline.
+    """
+
+    max_redirects: ClassVar[int] = 0  # a redirect of this service is a job to wait for
+
+    progress: Callable[[Progress], None] | None = None
+
+    @property
+    def login(self) -> DynectLogin:
+        """Who is signed in."""
+        assert isinstance(self._auth, DynectLogin)
+        return self._auth
+
+    def prepare(self, call: Call) -> Request:
+        """Normalise the URI and write the arguments as JSON, for every method."""
+        if call.uri.startswith(("http://", "https://")):
+            return super().prepare(call)
+        if not isinstance(call.args, (dict, NoneType)):
+            return super().prepare(replace(call, uri=calls.rest_path(call.uri)))
+        headers = Headers(self._headers)
+        if call.headers:
+            headers.update(call.headers)
+        url = f"{self.base_url}{calls.rest_path(call.uri)}"
+        body = encode(call.args or {})
+        return Request(call.method, url, headers, body, stream=call.stream, signed=call.signed)
+
+    def sign(self, request: Request, deadline: Deadline) -> Request:
+        """Sign; notice that the token is another one, and do not publish what is no longer there."""
+        signed = super().sign(request, deadline)
+        changeset = self.login.changeset
+        if signed.token is not changeset.token and signed.token is not None:
+            self._tell_lost(changeset.signed_with(signed.token))
+        if changeset.has_lost:
+            self._check_publish(signed)
+        return signed
+
+    def process(self, response: Response, call: Call) -> Outcome:
+        """The envelope of a success; for the rest a wait, a renewal or the typed error."""
+        answer = envelope.decode(response)
+        if response.status == 307 or (answer is not None and answer["status"] == "incomplete"):
+            return self._job(response, call, answer)
+        if answer is None:
+            return self._no_envelope(response, call)
+        if answer["status"] == "success":
+            return self._success(response, call, answer)
+        return self._refusal(response, call, answer)
+
+    def recover(self, error: RequestError, call: Call, request: Any, attempts: Sequence[Attempt]) -> Outcome:
+        """After a lost connection repeat what cannot be done twice by it: readings, not additions."""
+        if isinstance(error, errors.DynectError):
+            return Failed(error)
+        if isinstance(request, Request) and calls.is_poll(request.url):
+            if isinstance(error, CallTimeout):
+                return Failed(self._still_running(call, request.url, error.message))
+            call = replace(call, method="GET")
+        elif calls.may_be_repeated(call):
+            call = replace(call, method="GET")
+        return super().recover(error, call, request, attempts)
+
+    def on_again(self, again: Again, call: Call) -> None:
+        """Tell the hub and `progress` what is being waited for."""
+        super().on_again(again, call)
+        if isinstance(again, Waiting):
+            told = Progress(again.what, str(call), again.number, again.elapsed, again.delay)
+            self._announce(f"dyn.{again.what}.waiting", **told._asdict())
+            if self.progress is not None:
+                self.progress(told)
+
+    # --- what answers mean ---
+
+    def _success(self, response: Response, call: Call, answer: dict[str, Any]) -> Outcome:
+        answer.setdefault("data", {})
+        answer.setdefault("msgs", [])
+        answer.setdefault("job_id", None)
+        if call.method != "GET" and self.login.changeset.succeeded(call, response.request.token):
+            self._tell_lost([call])
+        return Done(answer)
+
+    def _refusal(self, response: Response, call: Call, answer: dict[str, Any]) -> Outcome:
+        said = envelope.messages(answer)
+        attempts = response.attempts
+        error = envelope.failure(response, call, answer, said)
+        if envelope.token_refused(said, response.status) and response.request.token is not None:
+            # A token that is no good needs no logging out.
+            signing_out = call.method == "DELETE" and target(call)[0] == "Session"
+            return Done(answer) if signing_out else Renew(error)
+        if calls.is_poll(response.request.url) and error.code == "NOT_FOUND" and _renewed(attempts):
+            return self._job_gone(response, call, error)
+        if self.retry.attempts <= 1 or getattr(call, "final", False):
+            return Failed(error)
+        if answer["status"] == "running":
+            return Waiting("busy", attempts, error, number=envelope.job_id(answer))
+        if envelope.rate_limited(said, response.status):
+            return self._limited(response, error)
+        task = envelope.blocking_task(said)
+        if task is not None:
+            return Waiting("task", attempts, error, number=task or None)
+        if response.status >= 500:
+            return self.again_or(error, _as_asked(response, call), attempts)
+        return Failed(error)
+
+    def _limited(self, response: Response, error: RequestError) -> Outcome:
+        """Wait as long as is asked for; the refused call was not carried out, whatever its method."""
+        asked = retry_after(response.headers.get("retry-after"), self.clock.time())
+        if asked is not None and asked > self.retry.longest:
+            return Failed(error)
+        return Waiting("limit", response.attempts, error, delay=asked or None)
+
+    def _no_envelope(self, response: Response, call: Call) -> Outcome:
+        """A gateway, a proxy or a broken service has answered."""
+        doing = errors.BY_METHOD.get(call.method, errors.DynectError)
+        kind: type[RequestError] = UnexpectedResponse
+        if response.status >= 400:
+            kind, _ = errors.reason_of("", response.status)
+        plain = self.error(response, call)
+        error = errors.both(doing, kind)(
+            f"no envelope of Managed DNS came back: {plain.message}",
+            hint="a proxy or gateway may have answered instead of the service; see the error's body",
+            **envelope.details(response, call),
+        )
+        if response.status == 429 and self.retry.attempts > 1:
+            return self._limited(response, error)
+        if response.status < 500:
+            return Failed(error)
+        return self.again_or(error, _as_asked(response, call), response.attempts)
+
+    def _job(self, response: Response, call: Call, answer: dict[str, Any] | None) -> Outcome:
+        """The call has become a job: ask for its end."""
+        location = response.headers.get("location", "")
+        number = calls.job_number(location) or envelope.job_id(answer)
+        if location and not self._is_ours(location):
+            return Failed(self._astray(response, call, f"a job at {redacted_url(location)}"))
+        if number is None:
+            if calls.is_poll(response.request.url):
+                number = calls.job_number(response.request.url)
+            else:
+                return Failed(self._astray(response, call, "a job without a number"))
+        url = f"{self.base_url}{calls.JOB}{number}/"
+        error = self._still_running(call, url, f"job {number} has not ended yet", number)
+        request = Request("GET", url, self._headers, b"")
+        return Waiting("job", response.attempts, error, number=number, request=request)
+
+    def _job_gone(self, response: Response, call: Call, error: RequestError) -> Outcome:
+        """The job went with the token that began it: read again, but do not change anything twice."""
+        if call.method == "GET":
+            return Waiting("job", response.attempts, error, request=self.prepare(call), delay=0.0)
+        error.hint = (
+            "the job was lost with its token and may or may not have been done: look before repeating"
+        )
+        return Failed(error)
+
+    def _is_ours(self, location: str) -> bool:
+        try:
+            return Origin.of(urljoin(f"{self.base_url}/", location)) == self.origin
+        except ValueError:
+            return False
+
+    def _astray(self, response: Response, call: Call, what: str) -> RequestError:
+        doing = errors.BY_METHOD.get(call.method, errors.DynectError)
+        return errors.both(doing, UnexpectedResponse)(
+            f"the service answered with {what}", **envelope.details(response, call)
+        )
+
+    def _still_running(self, call: Call, url: str, what: str, number: int | None = None) -> RequestError:
+        return errors.DynectQueryTimeout(
+            what,
+            hint="it may still end; give the call more time with timeout=, or look for its effect later",
+            method=call.method,
+            uri=call.uri,
+            url=redacted_url(url),
+            job_id=number or calls.job_number(url),
+        )
+
+    # --- changes lost with their token ---
+
+    def _tell_lost(self, lost: list[Call]) -> None:
+        """Tell the user, by warning and event, what was lost; nothing when nothing was."""
+        if not lost:
+            return
+        zones = sorted({target(call)[1] for call in lost})
+        self._announce("dyn.changes.lost", zones=zones, calls=[str(call) for call in lost])
+        warnings.warn(
+            f"the token ended, and with it {len(lost)} unpublished change(s) of {', '.join(zones)}; "
+            "make them again with session.redo_lost_changes()",
+            errors.DynectChangesLostWarning,
+            stacklevel=2,
+        )
+
+    def _check_publish(self, request: Request) -> None:
+        """Refuse to publish a zone of which changes were lost: the service would publish the rest.
+
+        Raises:
+            DynectChangesLost: listing them.
+        """
+        if request.method != "PUT" or not isinstance(request.body, bytes):
+            return
+        call = Call("PUT", urlsplit(request.url).path, json.loads(request.body))
+        resource, zone = target(call)
+        lost = self.login.changeset.lost.get(zone)
+        if lost and publishes(resource, call):
+            raise errors.DynectChangesLost(
+                f"{len(lost)} change(s) of {zone} were lost with the token they were made with",
+                hint="session.redo_lost_changes() makes them again, forget_lost_changes() gives them up",
+                lost=lost,
+                method="PUT",
+                uri=call.uri,
+                url=redacted_url(request.url),
+                sent=False,
+            )
+
+
+def _renewed(attempts: Sequence[Attempt]) -> bool:
+    """Whether the token was renewed right before this attempt."""
+    return bool(attempts) and attempts[-1].cause == Renew.reason
+
+
+def _as_asked(response: Response, call: Call) -> Call:
+    """The call as far as repeating it is concerned: a poll and a report only read."""
+    if calls.is_poll(response.request.url) or calls.may_be_repeated(call):
+        return replace(call, method="GET")
+    return call

@@ -1,0 +1,116 @@
+"""Runs as tasks of an event loop: the one that serves the session, or one in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from sessionkit.registry import current_sessions
+from sessionkit_redengine.executors.base import Executor
+from sessionkit_redengine.hooks import around
+from sessionkit_redengine.runs import Job, Outcome, Run
+from sessionkit_redengine.worker import called, ended_by
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sessionkit import SessionEngine
+    from sessionkit_redengine.executors.base import Done
+
+
+class AsyncExecutor(Executor):
+    """Runs jobs on an event loop.
+
+    Args:
+        done: See `Executor`.
+        loop: The loop; None makes one in a thread when the first job comes.
+    """
+
+    def __init__(self, done: Done, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        super().__init__(done)
+        self._loop = loop
+        self._own = loop is None
+        self._thread: threading.Thread | None = None
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def start(self, run: Run, job: Job) -> None:
+        """Make a task of it."""
+        loop = self._running_loop()
+        sessions = current_sessions()
+        siblings = [session.sibling() for session in sessions] if self._own else sessions
+        loop.call_soon_threadsafe(self._begin, run, job, siblings)
+
+    def end(self, run: Run) -> None:
+        """Cancel its task."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._cancel, run)
+
+    def close(self, timeout: float) -> None:
+        """Cancel what is on its way and end the loop, if it is our own."""
+        if self._thread is None or self._loop is None:
+            return
+        self._loop.call_soon_threadsafe(self._finish)
+        self._thread.join(timeout or None)
+        self._thread = self._loop = None
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(target=self._serve, args=(self._loop,), daemon=True)
+            self._thread.start()
+        return self._loop
+
+    @staticmethod
+    def _serve(loop: asyncio.AbstractEventLoop) -> None:
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_forever()
+        finally:
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.close()
+
+    def _begin(self, run: Run, job: Job, sessions: Sequence[SessionEngine]) -> None:
+        assert self._loop is not None
+        self._tasks[run.id] = self._loop.create_task(self._run(run, job, sessions))
+
+    async def _run(self, run: Run, job: Job, sessions: Sequence[SessionEngine]) -> None:
+        outcome = Outcome("terminate")
+        try:
+            with ExitStack() as stack:
+                for session in sessions:
+                    stack.enter_context(session.activate())
+                outcome = await perform_async(job)
+        finally:
+            self._tasks.pop(run.id, None)
+            self.done(run, outcome)
+            for session in sessions if self._own else ():
+                session.close()
+
+    def _cancel(self, run: Run) -> None:
+        task = self._tasks.get(run.id)
+        if task is not None:
+            task.cancel()
+
+    def _finish(self) -> None:
+        loop = self._loop or asyncio.get_running_loop()
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        asyncio.gather(*tasks, return_exceptions=True).add_done_callback(lambda _: loop.stop())
+
+
+async def perform_async(job: Job) -> Outcome:
+    """Run a job to its end on this loop: what it returns is awaited if that is possible."""
+    try:
+        with around(job.hooks, job.task):
+            value = called(job)
+            if inspect.isawaitable(value):
+                value = await value
+    except asyncio.CancelledError:
+        return Outcome("terminate")
+    except Exception as error:  # noqa: BLE001 - it is reported
+        return ended_by(error)
+    return Outcome("success", value)

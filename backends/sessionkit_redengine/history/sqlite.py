@@ -1,0 +1,55 @@
+"""The history in an SQLite file, with the standard library alone."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sessionkit_redengine.history.database import Execute
+
+_WAIT = 30.0  # seconds to wait for another process that is writing
+
+
+class Rows(NamedTuple):
+    """What a statement gave."""
+
+    rows: Sequence[Sequence[Any]]
+    changed: int
+
+
+class SqliteDatabase:
+    """One connection, used under the history's lock.
+
+    Write-ahead logging makes a transaction durable against the end of the process at any instant; only a
+    power failure may lose the last ones, and never a part of one.
+    """
+
+    errors = (sqlite3.Error,)
+
+    def __init__(self, path: str) -> None:
+        self._connection = sqlite3.connect(path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+
+    @contextmanager
+    def transaction(self) -> Iterator[Execute]:
+        """See `Database`: the lock for writing is taken at the beginning, so that nothing read is stale."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._execute
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    def _execute(self, statement: str, values: dict[str, Any] | None = None) -> Rows:
+        cursor = self._connection.execute(statement, values or {})
+        return Rows(cursor.fetchall(), cursor.rowcount)
+
+    def close(self) -> None:
+        """See `Database`."""
+        self._connection.close()

@@ -1,0 +1,158 @@
+"""Tasks that run a program."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from sessionkit.errors import ConfigurationError
+from sessionkit_redengine.errors import TaskTerminationException
+from sessionkit_redengine.runs import Flag
+from sessionkit_redengine.tasks.base import Task
+from sessionkit_redengine.tasks.fields import choice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sessionkit_redengine.runs import Run
+    from sessionkit_redengine.session import Session
+
+_FORMS: Final = {"-": "-", "short": "-", "--": "--", "long": "--"}
+_FLAG = "_termination_flag_"
+
+
+class CommandTask(Task):
+    """A task that runs a program and returns what it wrote, as bytes.
+
+    CommandTask(command="rsync -a /srv /backup", start_cond="daily after 22:00")
+    CommandTask(command=["convert", "in.exr"], parameters={"quality": 90})     # convert in.exr --quality 90
+
+    Parameters become options. A program that ends with anything but 0 fails the run with an `OSError` that
+    carries what it wrote to its standard error.
+
+    Args:
+        command: Text, or a list of words. Text is split like a shell would, unless `shell` is set.
+        shell: Whether a shell reads the text.
+        cwd: The directory to run in.
+        argform: How options begin: "-" or "short", "--" or "long".
+        kwds_popen: More arguments for `subprocess.Popen`.
+        session: Whose task this is; None is the default session.
+        name: Default: the command.
+        fields: See `Task`.
+    """
+
+    more_fields = frozenset(("command", "shell", "cwd", "argform", "kwds_popen"))
+    command: str | Sequence[str] = ()
+    shell: bool = False
+    cwd: str | None = None
+    argform: str | None = None
+    kwds_popen: dict[str, Any] = {}  # noqa: RUF012 - replaced, never changed
+
+    def __init__(
+        self,
+        command: str | Sequence[str],
+        *,
+        session: Session | None = None,
+        name: str | None = None,
+        **fields: Any,
+    ) -> None:
+        if not command or not isinstance(command, (str, list, tuple)):
+            raise ConfigurationError(f"A command is text or a list of words, not {command!r}.")
+        if fields.get("argform") is not None:
+            choice(fields["argform"], tuple(_FORMS))
+        super().__init__(session=session, name=name, command=command, **fields)
+
+    def get_default_name(self) -> str:
+        """The command."""
+        return self.command if isinstance(self.command, str) else " ".join(self.command)
+
+    def job_call(self) -> Callable[..., Any]:
+        """What runs the program."""
+        return Program(
+            self.command if isinstance(self.command, str) else tuple(self.command),
+            self.shell,
+            _FORMS[self.argform or "--"],
+            {**self.kwds_popen, "cwd": self.cwd},
+        )
+
+    def job_parameters(self, run: Run) -> dict[str, Any]:
+        """The task's own parameters, and the flag that ends the program."""
+        return {**super().job_parameters(run), _FLAG: run.flag}
+
+    def execute(self, **parameters: Any) -> Any:
+        """Run the program."""
+        return self.job_call()(**parameters)
+
+
+class Program:
+    """A program with its options; picklable."""
+
+    def __init__(
+        self, command: str | tuple[str, ...], shell: bool, prefix: str, popen: dict[str, Any]
+    ) -> None:
+        self.command = command
+        self.shell = shell
+        self.prefix = prefix
+        self.popen = popen
+
+    def __call__(self, **parameters: Any) -> bytes:
+        """Run it to its end and return its standard output.
+
+        Raises:
+            OSError: when it cannot be started, or ends with anything but 0.
+            TaskTerminationException: when the run was told to end.
+        """
+        flag = parameters.pop(_FLAG, None) or Flag()
+        process = subprocess.Popen(  # noqa: S602, S603 - running what the user wrote is what this is for
+            self.line(parameters),
+            shell=self.shell,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            **{"start_new_session": True, **self.popen},
+        )
+        with process:
+            output, errors = _communicate(process, flag)
+        if process.returncode:
+            written = errors.decode(errors="replace").strip()
+            raise OSError(process.returncode, f"the command ended with {process.returncode}: {written}")
+        return output
+
+    def line(self, parameters: dict[str, Any]) -> str | list[str]:
+        """The command with its options; text for a shell, else words."""
+        options = [
+            word for name, value in parameters.items() for word in (f"{self.prefix}{name}", str(value))
+        ]
+        if isinstance(self.command, str) and self.shell:
+            return " ".join([self.command, *map(shlex.quote, options)])
+        if not isinstance(self.command, str):
+            return [*self.command, *options]
+        if os.name == "nt":
+            return " ".join([self.command, subprocess.list2cmdline(options)])
+        return [*shlex.split(self.command), *options]
+
+
+def _communicate(process: subprocess.Popen[bytes], flag: Flag) -> tuple[bytes, bytes]:
+    try:
+        with flag.calling(lambda: _kill(process)):
+            output = process.communicate()
+    except BaseException:
+        _kill(process)
+        process.communicate()
+        raise
+    if flag.is_set():
+        raise TaskTerminationException("the run was told to end")
+    return output
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End the program and what it started; it leads a group of its own."""
+    if os.name == "nt":
+        process.kill()
+        return
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)

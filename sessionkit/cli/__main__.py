@@ -1,0 +1,5 @@
+"""`python -m sessionkit.cli`."""
+
+from sessionkit.cli import main
+
+main()

@@ -1,0 +1,82 @@
+"""`sessionkit demo`: every backend's day of work (entry points of `sessionkit.demo`), on the sandbox."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from sessionkit import backends
+from sessionkit.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sessionkit.sandbox import Sandbox
+
+GROUP: Final = "sessionkit.demo"
+
+
+class Stage:
+    """What a backend's demo plays on: the sandbox, and steps that a person can follow.
+
+        def demo(stage):
+            with stage.step("list the zones") as say:
+                say(f"{len(zones)} zones")
+
+    Attributes:
+        sandbox: The running sandbox; its variables are in the environment.
+        console: rich's console, for tables and progress.
+    """
+
+    def __init__(self, sandbox: Sandbox, console: Console) -> None:
+        self.sandbox = sandbox
+        self.console = console
+        self.failed = 0
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[list[str]]:
+        """One step: append to what it yields what came of it."""
+        begun = time.perf_counter()
+        results: list[str] = []
+        try:
+            yield results
+        except Exception:
+            self.failed += 1
+            self.console.print(f"  [red]✗[/] {escape(title)}")
+            raise
+        took = (time.perf_counter() - begun) * 1000
+        came = f": {escape('; '.join(results))}" if results else ""
+        self.console.print(f"  [green]✓[/] {escape(title)}{came} [dim]({took:.0f} ms)[/]", highlight=False)
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+def demo(names: tuple[str, ...]) -> None:
+    """Do a day's work through real sessions, on a sandbox of its own: no account, no network.
+
+    NAMES choose backends; without any, all that have a demo play.
+    """
+    known = backends.installed(GROUP)
+    unknown = sorted(set(names) - set(known))
+    if unknown:
+        raise ConfigurationError(f"no demo is called {unknown[0]!r}", hint=f"there are: {', '.join(known)}")
+    from sessionkit.sandbox import Sandbox  # noqa: PLC0415 - what it needs is an extra
+
+    console = Console()
+    begun = time.perf_counter()
+    with Sandbox() as sandbox:
+        console.print(f"The sandbox listens at [bold]{sandbox.url}[/].")
+        os.environ.update(sandbox.env)
+        stage = Stage(sandbox, console)
+        for name in names or known:
+            console.rule(f"[bold]{name}", align="left")
+            known[name].load()(stage)
+    console.print(
+        f"\nAll of it worked, in {time.perf_counter() - begun:.1f} s. Now try: [bold]sessionkit --help[/]"
+    )

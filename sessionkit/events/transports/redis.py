@@ -1,0 +1,328 @@
+"""Events through a Redis stream, between any number of machines (`pip install sessionkit[redis]`).
+
+    EventHub("redis://cache.studio.example:6379/0?stream=studio:events", "jenkins", password)
+
+Parameters in the URL's query:
+
+| name | meaning (default) |
+|---|---|
+| stream | the stream's key (sessionkit:events); hubs that share it hear each other |
+| maxlen | about how many events the stream keeps (100000) |
+| group | a name under which Redis remembers what was handled; see below |
+| consumer | this process's name within the group (the hub's identifier) |
+
+What is guaranteed for an event that `publish` accepted: it is sent again after every reconnection until
+Redis has stored it, in order; a hub drops what it has seen. A hub that was disconnected reads on where
+it stopped, so it misses only what the stream has dropped meanwhile (then an error is logged), or what Redis
+itself forgot when it crashed, which its persistence settings decide.
+
+Without a group, every hub gets every event from its own `connect()` on. With a group, Redis keeps the place:
+a process that is started again gets what was published while it was away, the members of a group share the
+events among them, and an event whose handler's process died is given to another member after a minute
+(so a handler may see an event again; handle it twice with the same effect).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from sessionkit.errors import ConfigurationError
+from sessionkit.events import wire
+from sessionkit.events.errors import EventHubConnectionError, EventHubPacketError
+from sessionkit.events.event import Event
+from sessionkit.events.transports.reconnecting import LinkBroken, ReconnectingTransport
+
+if TYPE_CHECKING:
+    from sessionkit.events.transports.base import Listener, Options
+    from sessionkit.events.transports.outbox import Entry
+
+_logger = logging.getLogger("sessionkit.events")
+
+_BLOCK_SECONDS = 2.0
+_PATIENCE_SECONDS = 5.0
+_BATCH = 500
+_ABANDONED_SECONDS = 60.0
+_FULL_SECONDS = 0.05
+
+Batch = list[tuple[str, dict[str, str]]]
+"""Stream entries: identifier and fields."""
+
+
+class _Settings:
+    """The parts of the URL that are ours."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        query = dict(parse_qsl(parts.query))
+        self.stream = query.pop("stream", "sessionkit:events")
+        self.group = query.pop("group", None)
+        self.consumer = query.pop("consumer", None)
+        try:
+            self.maxlen = int(query.pop("maxlen", "100000"))
+        except ValueError as error:
+            raise ConfigurationError("maxlen in the event hub's URL is a number of events") from error
+        if query:
+            raise ConfigurationError(
+                f"the event hub's URL has no parameter {next(iter(query))!r}",
+                hint="its parameters are stream, maxlen, group and consumer",
+            )
+        self.url = urlunsplit(parts._replace(query=""))
+
+
+class RedisLink:
+    """Two connections: one that waits for events, one that stores them."""
+
+    def __init__(self, options: Options, settings: _Settings, place: Place) -> None:
+        self._settings = settings
+        self._place = place
+        self.heard = time.monotonic()
+        self._aborted = False
+        self._ending = threading.Lock()
+        self._clients: list[Any] = []
+        try:
+            # With a connection of its own each, a client connects at once.
+            self._reader = self._client(options)
+            self._writer = self._client(options)
+            self._reader_id = self._reader.client_id()
+            place.begin(self._writer)
+        except redis.RedisError as error:
+            self.close()
+            raise EventHubConnectionError(f"Redis cannot be reached: {_reason(error)}") from error
+
+    def _client(self, options: Options) -> Any:
+        credentials = {"username": options.api_user, "password": options.api_key}
+        given = urlsplit(self._settings.url)
+        client = redis.Redis.from_url(
+            self._settings.url,
+            **({} if given.password or not options.api_key else credentials),
+            decode_responses=True,
+            protocol=2,
+            encoding_errors="replace",
+            single_connection_client=True,
+            socket_connect_timeout=_PATIENCE_SECONDS,
+            socket_timeout=_BLOCK_SECONDS + _PATIENCE_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._clients.append(client)
+        return client
+
+    def receive(self) -> Batch:
+        """The next entries; none when nothing came for a while."""
+        try:
+            batch = self._place.read(self._reader) if not self._aborted else []
+        except (redis.RedisError, OSError, ValueError, AttributeError) as error:
+            raise LinkBroken(f"reading from Redis failed: {_reason(error)}") from error
+        if self._aborted:
+            raise LinkBroken("the hub was disconnected")
+        self.heard = time.monotonic()
+        return batch
+
+    def store(self, text: str) -> None:
+        """Add an event to the stream."""
+        settings = self._settings
+        try:
+            self._writer.xadd(settings.stream, {"event": text}, maxlen=settings.maxlen, approximate=True)
+        except (redis.RedisError, OSError, AttributeError) as error:
+            self.abort()
+            raise LinkBroken(f"writing to Redis failed: {_reason(error)}") from error
+
+    def handled(self, entry_id: str) -> None:
+        """Say that an event has been handled; if that fails, it comes again."""
+        try:
+            self._place.done(self._writer, entry_id)
+        except (redis.RedisError, OSError, AttributeError) as error:
+            _logger.info("an event was handled and Redis could not be told: %s", _reason(error))
+
+    def abort(self) -> None:
+        """Wake the thread that reads: by Redis if it still answers, else by cutting its socket."""
+        self._aborted = True
+        with self._ending:
+            try:
+                self._writer.client_unblock(self._reader_id)
+            except (redis.RedisError, OSError, ValueError, AttributeError):
+                self._reader.connection_pool.disconnect()
+
+    def close(self) -> None:
+        """Close both connections."""
+        with self._ending:  # the reader, once woken, must not close what wakes it
+            for client in self._clients:
+                client.close()
+
+    def drop(self) -> None:
+        """Nothing: redis-py notices the fork and leaves its parent's sockets alone."""
+
+
+class Place:
+    """Where this hub is in the stream; kept here, so that it survives a reconnection."""
+
+    def __init__(self, settings: _Settings) -> None:
+        self.settings = settings
+        self.last = ""
+
+    def begin(self, client: Any) -> None:
+        """Find the place at first, and look whether anything was missed later."""
+        stream = self.settings.stream
+        if not self.last:
+            newest = client.xrevrange(stream, count=1)
+            self.last = newest[0][0] if newest else "0-0"
+            return
+        oldest = client.xrange(stream, count=1)
+        passed = oldest and _number(oldest[0][0]) > _number(self.last)
+        if passed and client.xlen(stream) >= self.settings.maxlen:
+            _logger.error("the stream %s has dropped events that this hub had not read yet", stream)
+
+    def read(self, client: Any) -> Batch:
+        """The entries after the place."""
+        after = {self.settings.stream: self.last}
+        return _entries(client.xread(after, count=_BATCH, block=int(_BLOCK_SECONDS * 1000)))
+
+    def passed(self, entry_id: str) -> None:
+        """The entry is in the hub's queue."""
+        self.last = entry_id
+
+    def done(self, client: Any, entry_id: str) -> None:
+        """The entry has been handled."""
+
+
+class GroupPlace(Place):
+    """A place that Redis remembers, under the group's name."""
+
+    def __init__(self, settings: _Settings, consumer: str) -> None:
+        super().__init__(settings)
+        self._consumer = settings.consumer or consumer
+        self._unfinished = True
+        self._claimed_at = time.monotonic()
+
+    def begin(self, client: Any) -> None:
+        """Make the group unless it is there; a new one begins with what is published from now on."""
+        self._unfinished = True
+        self.last = "0-0"
+        try:
+            client.xgroup_create(self.settings.stream, self.settings.group, id="$", mkstream=True)
+        except redis.ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+
+    def read(self, client: Any) -> Batch:
+        """First what this consumer was given and did not finish, then what is new or was abandoned."""
+        if self._unfinished:
+            batch = self._read(client, self.last, block=None)
+            self._unfinished = bool(batch)
+            if batch:
+                return batch
+        abandoned = self._abandoned(client)
+        return abandoned or self._read(client, ">", block=int(_BLOCK_SECONDS * 1000))
+
+    def done(self, client: Any, entry_id: str) -> None:
+        """Tell Redis."""
+        client.xack(self.settings.stream, self.settings.group, entry_id)
+
+    def _read(self, client: Any, after: str, block: int | None) -> Batch:
+        answer = client.xreadgroup(
+            self.settings.group, self._consumer, {self.settings.stream: after}, count=_BATCH, block=block
+        )
+        return _entries(answer)
+
+    def _abandoned(self, client: Any) -> Batch:
+        now = time.monotonic()
+        if now - self._claimed_at < _ABANDONED_SECONDS:
+            return []
+        self._claimed_at = now
+        answer = client.xautoclaim(
+            self.settings.stream,
+            self.settings.group,
+            self._consumer,
+            min_idle_time=int(_ABANDONED_SECONDS * 1000),
+            count=_BATCH,
+        )
+        return [(entry_id, fields) for entry_id, fields in answer[1] if fields]
+
+
+class RedisTransport(ReconnectingTransport[RedisLink]):
+    """A hub on a Redis stream; see the module's text for its guarantees."""
+
+    def __init__(self, options: Options, listener: Listener) -> None:
+        super().__init__(options, listener)
+        self._settings = _Settings(options.server_url)
+        self._place = self._new_place()
+
+    def _new_place(self) -> Place:
+        if self._settings.group is None:
+            return Place(self._settings)
+        return GroupPlace(self._settings, self.listener.id)
+
+    def close(self, timeout: float, *, keep: bool = False) -> None:
+        """As for every transport; a place that Redis does not remember is forgotten unless it is kept."""
+        super().close(timeout, keep=keep)
+        if not keep:
+            self._place = self._new_place()
+
+    def after_fork_in_child(self) -> None:
+        """As for every transport; the child begins at a place of its own."""
+        super().after_fork_in_child()
+        self._place = self._new_place()
+
+    def make_link(self) -> RedisLink:
+        """Connect twice."""
+        return RedisLink(self.options, self._settings, self._place)
+
+    def announce(self, link: RedisLink) -> None:
+        """Nothing: every hub reads everything and chooses for itself."""
+
+    def transmit(self, link: RedisLink, entry: Entry) -> None:
+        """Store the event; that is its confirmation."""
+        link.store(entry.text)
+        self.outbox.confirm(entry.number)
+
+    def handle(self, link: RedisLink, message: Batch) -> None:
+        """Queue the events that somebody here wants."""
+        for entry_id, fields in message:
+            self._queue(link, entry_id, fields)
+            self._place.passed(entry_id)
+
+    def _queue(self, link: RedisLink, entry_id: str, fields: dict[str, str]) -> None:
+        def done() -> None:
+            link.handled(entry_id)
+
+        try:
+            event = Event.from_wire(wire.parse_json(fields.get("event", "")))
+        except EventHubPacketError as error:
+            _logger.warning("an entry of the stream was ignored: %s", error)
+            done()
+            return
+        event["sent"] = _sent(entry_id)
+        if not self.listener.wants(event):
+            done()
+            return
+        while not self.listener.has_room():
+            if not self.connected:
+                raise LinkBroken("the hub was disconnected while its queue was full")
+            time.sleep(_FULL_SECONDS)
+        self.listener.received(event, done)
+
+
+def _entries(answer: Any) -> Batch:
+    return [(entry_id, fields) for _, entries in answer or [] for entry_id, fields in entries if fields]
+
+
+def _number(entry_id: str) -> tuple[int, int]:
+    milliseconds, _, serial = entry_id.partition("-")
+    return int(milliseconds), int(serial or 0)
+
+
+def _sent(entry_id: str) -> str:
+    """When Redis stored an entry, from its identifier."""
+    return wire.timestamp(_number(entry_id)[0] / 1000)
+
+
+def _reason(error: BaseException) -> str:
+    """The kind of an error: its text may hold the URL's password."""
+    return type(error).__name__
