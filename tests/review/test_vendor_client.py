@@ -163,3 +163,11 @@ def test_the_vendors_client_moves_files_and_holds_reviews(day):
         {"count_id": 5, "status_name": "Not started"},
     ]
     assert "Invalid action u'make_tea'" in rest["unknown"]
+
+
+def test_the_vendors_client_hears_of_changes(day):
+    assert day["hear_events"] == {
+        "heard": [[True, "update", ["description"]]],
+        "replies": [{"answer": 42}],
+        "stranger": "refused",
+    }
