@@ -22,8 +22,8 @@ from sessionkit_redengine.errors import TaskSetupError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sessionkit_redengine.engine import Session as RedSession
     from sessionkit_redengine.runs import Run
-    from sessionkit_redengine.session import Session as RedSession
     from sessionkit_redengine.tasks.base import Task as AnyTask
 
 _MISSING: Any = object()
@@ -116,11 +116,15 @@ class EnvArg(BaseArgument):
     def get_value(self, context: Context) -> Any:  # noqa: ARG002 - the argument's interface
         """The variable as it is at this run."""
         value = os.environ.get(self.var)
-        return _or_default(self.default, f"there is no environment variable {self.var}") if value is None else value
+        return (
+            _or_default(self.default, f"there is no environment variable {self.var}")
+            if value is None
+            else value
+        )
 
 
 class CliArg(BaseArgument):
-    """What follows a name on the program's command line: `CliArg("--level")`."""
+    """What follows a name on the command line: `CliArg("--level")`."""
 
     def __init__(self, param: str, default: Any = _MISSING) -> None:
         self.param = param
@@ -182,7 +186,9 @@ class FuncArg(BaseArgument):
         )
         wanted = inspect.signature(self.func).parameters
         given = {"task": context.task, "session": context.session}
-        injected = {name: value for name, value in given.items() if name in wanted and name not in self.kwargs}
+        injected = {
+            name: value for name, value in given.items() if name in wanted and name not in self.kwargs
+        }
         if injected or context.session.config.param_materialize == "pre" or context.run is None:
             return call.func(*call.args, **call.kwargs, **injected)
         return call

@@ -61,7 +61,7 @@ class Countable(Condition):
     def __eq__(self, other: object) -> Any:
         if isinstance(other, (int, float)):
             return self._compared("==", other)
-        return type(other) is type(self) and other._key() == self._key()
+        return isinstance(other, Countable) and type(other) is type(self) and other._key() == self._key()
 
     def __ne__(self, other: object) -> Any:
         if isinstance(other, (int, float)):
@@ -91,7 +91,11 @@ class TaskAction(Countable):
     actions: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
-        self, task: TaskLike | None = None, period: Period | None = None, *, comparison: tuple[str, float] = (">", 0)
+        self,
+        task: TaskLike | None = None,
+        period: Period | None = None,
+        *,
+        comparison: tuple[str, float] = (">", 0),
     ) -> None:
         self.task = task_name(task)
         self.period = period

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,8 @@ from sessionkit_redengine.runs import Job, Outcome, Run
 from sessionkit_redengine.worker import perform
 
 if TYPE_CHECKING:
+    import concurrent.futures
+
     from sessionkit_redengine.executors.base import Done
 
 

@@ -176,5 +176,5 @@ class History(ABC):
         """The tasks that somebody has paused."""
         return frozenset()
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - memory has none
         """Let go of files and connections."""

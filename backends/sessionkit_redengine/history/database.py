@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from sessionkit import fork
 from sessionkit_redengine.errors import HistoryError
@@ -12,7 +12,7 @@ from sessionkit_redengine.history.owner import BEAT, Owner
 from sessionkit_redengine.history.state import TaskState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
 SCHEMA = (
@@ -47,8 +47,9 @@ _SERIES = 1_024
 class Database(Protocol):
     """The little that the history asks of a database. Statements name their values `:like_this`."""
 
-    #: What was raised by the database itself.
-    errors: tuple[type[Exception], ...]
+    @property
+    def errors(self) -> tuple[type[Exception], ...]:
+        """What the database itself raises."""
 
     def transaction(self) -> AbstractContextManager[Execute]:
         """A block that happens as a whole or not at all; gives what executes a statement in it."""
@@ -57,18 +58,18 @@ class Database(Protocol):
         """Drop all connections."""
 
 
-class Execute(Protocol):
-    """Executes a statement and returns its rows, or the number of rows it changed as `changed`."""
-
-    def __call__(self, statement: str, values: dict[str, Any] | None = None) -> Result:
-        """Execute one statement."""
-
-
-class Result(Protocol):
-    """What a statement gave."""
+class Result(NamedTuple):
+    """What a statement gave: its rows, and how many it changed."""
 
     rows: Sequence[Sequence[Any]]
     changed: int
+
+
+class Execute(Protocol):
+    """Executes a statement and says what it gave."""
+
+    def __call__(self, statement: str, values: dict[str, Any] | None = None, /) -> Result:
+        """Execute one statement."""
 
 
 class DatabaseHistory(History):
@@ -133,7 +134,9 @@ class DatabaseHistory(History):
 
     def state(self, session: str, task: str) -> TaskState | None:
         """See `History`."""
-        return self._states("session = :session AND task = :task", {"session": session, "task": task}).get(task)
+        return self._states("session = :session AND task = :task", {"session": session, "task": task}).get(
+            task
+        )
 
     def _states(self, where: str, values: dict[str, Any]) -> dict[str, TaskState]:
         def read(execute: Execute) -> tuple[Any, Any, Any]:
@@ -150,7 +153,8 @@ class DatabaseHistory(History):
         for task, run_id, due, fails in tasks:
             if run_id:
                 state = found[task] = TaskState()
-                state.run_id, state.last_due, state.fails = run_id, due, fails
+                state.run_id, state.fails = run_id, fails
+                state.last_due = state.anchor = due
         for task, action, instant in last:
             if task in found:
                 found[task].last[action] = instant
@@ -316,7 +320,7 @@ class DatabaseHistory(History):
             run.action, run.ended = "crash", now
             run.error = "The process that ran it ended before it did."
             self.finish(run)
-        self._do(lambda execute: [_drop_owner(execute, row[0]) for row in owners if row[0] not in alive])
+        self._do(lambda execute: _drop_owners(execute, [row[0] for row in owners if row[0] not in alive]))
         return lost
 
     # --- orders from the command line ---
@@ -338,7 +342,8 @@ class DatabaseHistory(History):
                 return
             values["paused"] = paused
             changed = execute(
-                "UPDATE redengine_tasks SET paused = :paused WHERE session = :session AND task = :task", values
+                "UPDATE redengine_tasks SET paused = :paused WHERE session = :session AND task = :task",
+                values,
             ).changed
             if not changed:
                 execute(
@@ -371,7 +376,9 @@ class DatabaseHistory(History):
 
     def sessions(self) -> list[str]:
         """The names of all sessions in the database."""
-        rows = self._do(lambda execute: execute("SELECT DISTINCT session FROM redengine_tasks ORDER BY session")).rows
+        rows = self._do(
+            lambda execute: execute("SELECT DISTINCT session FROM redengine_tasks ORDER BY session")
+        ).rows
         return [row[0] for row in rows]
 
     def close(self) -> None:
@@ -380,7 +387,7 @@ class DatabaseHistory(History):
             if self._database is None:
                 return
             if self._beat != float("-inf"):
-                self._do(lambda execute: _drop_owner(execute, self.owner.id))
+                self._do(lambda execute: _drop_owners(execute, [self.owner.id]))
             self._database.close()
             self._database = None
             self._beat = float("-inf")
@@ -415,5 +422,6 @@ def _put_last(execute: Execute, values: dict[str, Any], action: str, instant: fl
         )
 
 
-def _drop_owner(execute: Execute, owner: str) -> None:
-    execute("DELETE FROM redengine_owners WHERE owner = :owner", {"owner": owner})
+def _drop_owners(execute: Execute, owners: Iterable[str]) -> None:
+    for owner in owners:
+        execute("DELETE FROM redengine_owners WHERE owner = :owner", {"owner": owner})
