@@ -85,6 +85,8 @@ class TokenAuth(Auth):
         request.credentials = self._names
         request.token = token
 
+    renewable = True
+
     def renew(self, request: Request, deadline: Deadline) -> None:
         """Renew the token `request` carried, unless somebody has already."""
         self.source.get(refused=request.token, deadline=deadline)

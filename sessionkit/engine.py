@@ -34,16 +34,20 @@ MAX_RENEWALS: Final = 2
 
 
 class _Family:
-    """What a session shares with its siblings besides the attributes they copy."""
+    """What a session and its siblings have in common besides the attributes they copy.
 
-    __slots__ = ("cache", "closed", "hub", "hub_factory", "lock")
+    Attributes:
+        closed: Whether the session they come from has been closed.
+        parts: The cache, the hub and whatever else a backend shares, each made when first asked for.
+        lock: Held while one is made.
+    """
 
-    def __init__(self, cache: Cache | None, hub_factory: Callable[[Any], EventHub] | None) -> None:
+    __slots__ = ("closed", "lock", "parts")
+
+    def __init__(self) -> None:
         self.closed = False
-        self.cache = cache
-        self.hub: EventHub | None = None
-        self.hub_factory = hub_factory
-        self.lock = threading.Lock()
+        self.parts: dict[str, Any] = {}
+        self.lock = threading.RLock()
 
 
 class SessionEngine(metaclass=Singleton):
@@ -85,7 +89,10 @@ class SessionEngine(metaclass=Singleton):
         self.timeout = timeout
         self.clock = clock
         self.profile_name: str | None = None
-        self._family = _Family(cache, event_hub_factory)
+        self._family = _Family()
+        self._hub_factory = event_hub_factory
+        if cache is not None:
+            self._family.parts["cache"] = cache
         self._is_sibling = False
         self.inherited = False
         self.reset_own_state()
@@ -353,9 +360,8 @@ class SessionEngine(metaclass=Singleton):
             self._family.closed = True
         self._quietly(self.on_close)
         self._announce("sessionkit.session.closed")
-        hub = self._family.hub
-        if hub is not None and not self._is_sibling and not self.inherited:
-            self._quietly(hub.close)
+        if self._hub is not None and not self._is_sibling and not self.inherited:
+            self._quietly(self._hub.close)
 
     def _quietly(self, step: Callable[[], None]) -> None:
         try:
@@ -371,7 +377,7 @@ class SessionEngine(metaclass=Singleton):
     def after_fork_in_child(self) -> None:
         """The child keeps the identity and the token, and none of the sockets and locks."""
         self.inherited = True
-        self._family.lock = threading.Lock()
+        self._family.lock = threading.RLock()
         self.reset_own_state()
 
     def __reduce__(self) -> Any:
@@ -393,29 +399,38 @@ class SessionEngine(metaclass=Singleton):
 
     # --- shared by all backends ---
 
+    def shared(self, name: str, make: Callable[[], Any]) -> Any:
+        """The part called `name` of this session and its siblings, made by the first that asks."""
+        parts = self._family.parts
+        if name not in parts:
+            with self._family.lock:
+                if name not in parts:
+                    parts[name] = make()
+        return parts[name]
+
     @property
     def event_hub(self) -> EventHub:
         """The hub of this session and its siblings, made on first use."""
-        family = self._family
-        if family.hub is None:
-            with family.lock:
-                if family.hub is None:
-                    family.hub = family.hub_factory(self) if family.hub_factory else _local_hub()
-        return family.hub
+        hub: EventHub = self.shared("hub", self._make_hub)
+        return hub
 
     @property
     def cache(self) -> Cache:
         """The cache of this session and its siblings, made on first use."""
-        family = self._family
-        if family.cache is None:
-            with family.lock:
-                if family.cache is None:
-                    family.cache = _memory_cache()
-        return family.cache
+        cache: Cache = self.shared("cache", _memory_cache)
+        return cache
+
+    @property
+    def _hub(self) -> EventHub | None:
+        hub: EventHub | None = self._family.parts.get("hub")
+        return hub
+
+    def _make_hub(self) -> EventHub:
+        return self._hub_factory(self) if self._hub_factory is not None else _local_hub()
 
     def _announce(self, topic: str, **data: Any) -> None:
         """Emit a framework event, if anybody has subscribed to this session's hub."""
-        hub = self._family.hub
+        hub = self._hub
         if hub is not None and hub.enabled:
             hub.emit(topic, {"session": repr(self), "at": self.clock.time(), **data})
 

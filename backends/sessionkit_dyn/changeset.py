@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sessionkit.http import Call
     from sessionkit.tokens import Token
 
-_TARGET = re.compile(r"/?(?:REST/)?(\w+)/([^/?]+)")
+_TARGET = re.compile(r"/?(?:REST/)?(\w+)(?:/([^/?]+))?")
 _STAGES: Final = frozenset({"POST", "PUT", "DELETE"})
 #: What else waits to be published, besides records.
 _STAGING: Final = frozenset(
@@ -37,7 +37,7 @@ def zone_key(name: str) -> str:
 def target(call: Call) -> tuple[str, str]:
     """The resource and the zone that a call is about, or empty texts."""
     match = _TARGET.match(call.uri)
-    return (match[1], zone_key(match[2])) if match else ("", "")
+    return (match[1], zone_key(match[2] or "")) if match else ("", "")
 
 
 def stages(resource: str, method: str) -> bool:

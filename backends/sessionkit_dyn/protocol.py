@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import warnings
 from dataclasses import replace
+from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urljoin, urlsplit
 
 from sessionkit.errors import CallTimeout, RequestError, UnexpectedResponse
 from sessionkit.http import Call, HttpEngine, Request, Response
-from sessionkit.http.engine import encode
+from sessionkit.http.message import encode
 from sessionkit.http.message import Headers, Origin, redacted_url
 from sessionkit.http.retry import retry_after
 from sessionkit.outcome import Done, Failed, Outcome, Renew
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from sessionkit.clock import Deadline
     from sessionkit.outcome import Again, Attempt
+
 
 class DynectProtocol(HttpEngine):
     """What a session with Managed DNS says and understands.
@@ -47,11 +49,13 @@ class DynectProtocol(HttpEngine):
         """Normalise the URI and write the arguments as JSON, for every method."""
         if call.uri.startswith(("http://", "https://")):
             return super().prepare(call)
+        if not isinstance(call.args, (dict, NoneType)):
+            return super().prepare(replace(call, uri=calls.rest_path(call.uri)))
         headers = Headers(self._headers)
         if call.headers:
             headers.update(call.headers)
-        body = call.args if isinstance(call.args, bytes) else encode(call.args or {})
         url = f"{self.base_url}{calls.rest_path(call.uri)}"
+        body = encode(call.args or {})
         return Request(call.method, url, headers, body, stream=call.stream, signed=call.signed)
 
     def sign(self, request: Request, deadline: Deadline) -> Request:
@@ -222,7 +226,7 @@ class DynectProtocol(HttpEngine):
         Raises:
             DynectChangesLost: listing them.
         """
-        if request.method != "PUT" or not request.body:
+        if request.method != "PUT" or not isinstance(request.body, bytes):
             return
         call = Call("PUT", urlsplit(request.url).path, json.loads(request.body))
         resource, zone = target(call)

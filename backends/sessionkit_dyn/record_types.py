@@ -29,7 +29,7 @@ REQUIRED: Final = object()
 _LABEL = re.compile(r"[^\s.]{1,63}")
 
 
-class InvalidRecord(ConfigurationError):  # noqa: N818 - named like its relatives in sessionkit.errors
+class InvalidRecord(ConfigurationError):
     """A record that cannot be; nothing was sent.
 
     Attributes:

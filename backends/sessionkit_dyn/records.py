@@ -20,33 +20,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from sessionkit.errors import ConnectionFailed
 from sessionkit.http import Call
 from sessionkit_dyn import errors, unpublished
+from sessionkit_dyn.bodies import READ, body_of, readable, writable
 from sessionkit_dyn.calls import path
-from sessionkit_dyn.record_types import RECORD_TYPES, InvalidRecord, RecordType, check_ttl
+from sessionkit_dyn.record_types import RECORD_TYPES, REQUIRED, RecordType
 from sessionkit_dyn.resource import Resource, ask, mapping, odd, plain_name, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sessionkit_dyn.record_types import Field
     from sessionkit_dyn.session import DynectSession
-
-
-def _unescaped(value: Any) -> Any:
-    """The service writes ";" as "\\;"."""
-    return value.replace("\\;", ";") if isinstance(value, str) else value
-
-
-def _split(value: Any) -> Any:
-    return [word for word in value.split(",") if word] if isinstance(value, str) else value
-
-
-#: Fields that read otherwise than they travel.
-_READ: Final[dict[tuple[str, str], Callable[[Any], Any]]] = {
-    ("TXT", "txtdata"): _unescaped,
-    ("SPF", "txtdata"): _unescaped,
-    ("CSYNC", "flags"): _split,
-    ("CSYNC", "types"): _split,
-}
 
 
 class _Attribute:
@@ -122,7 +104,7 @@ class DNSRecord(Resource):
 
     @property
     def record_type(self) -> str:
-        """ "A", "MX", ..."""
+        """Its type: "A", "MX", ..."""
         return str(self._data.get("record_type") or self.kind.name)
 
     rec_name = record_type
@@ -176,10 +158,11 @@ class DNSRecord(Resource):
 
     def body(self) -> dict[str, Any]:
         """What creates a record like it."""
+        there = self.rdata()
         rdata = {
-            field.name: _READ.get((self.kind.name, field.name), _as_is)(value)
-            for field, value in ((field, self.rdata().get(field.name)) for field in writable(self.kind))
-            if value is not None
+            field.name: readable(self.kind, field.name, there[field.name])
+            for field in writable(self.kind)
+            if there.get(field.name) is not None
         }
         beside = {name: self._data[name] for name, _ in self.kind.beside if self._data.get(name) is not None}
         return {"rdata": rdata, "ttl": self.ttl, **beside}
@@ -202,64 +185,18 @@ class DNSRecord(Resource):
         return hash((self.record_type, self.zone.lower(), self.fqdn.lower()))
 
     def __repr__(self) -> str:
-        values = " ".join(str(value) for value in (self._data.get("rdata") or {}).values())
-        return f"<{type(self).__name__} {self.fqdn} {self.ttl} {values}>"
-
-
-# --- bodies ---
-
-
-def writable(kind: RecordType) -> list[Field]:
-    """The fields that a caller may set."""
-    return [field for field in kind.fields if field.name not in kind.read_only]
-
-
-def body_of(
-    kind: RecordType, values: tuple[Any, ...], fields: Mapping[str, Any], *, partial: bool = False
-) -> dict[str, Any]:
-    """The body that creates or (`partial`) changes a record.
-
-    Args:
-        kind: Its type.
-        values: Values in the table's order; after them what stands beside, and the time to live.
-        fields: The same by name.
-        partial: Whether what is missing stays as it is.
-
-    Raises:
-        DynectInvalidArgumentError: naming the field that is wrong, missing or unknown.
-    """
-    wire = {field.argument: field.name for field in writable(kind)}
-    names = [*wire, *(name for name, _ in kind.beside), "ttl"]
-    if len(values) > len(names):
-        raise errors.DynectInvalidArgumentError(
-            "values", len(values), names, problem=f"a {kind.name} record has {len(names)} at most"
-        )
-    given = dict(zip(names, values, strict=False))
-    for name, value in fields.items():
-        if name not in names or name in given:
-            problem = "is given twice" if name in given else f"a {kind.name} record has no such field"
-            raise errors.DynectInvalidArgumentError(name, value, names, problem=problem)
-        given[name] = value
-    rdata = {wire[name]: value for name, value in given.items() if name in wire}
-    beside = {name: given[name] for name, _ in kind.beside if given.get(name)}
-    try:
-        checked = kind.validate(rdata, partial=partial)
-        ttl = {} if partial and "ttl" not in given else {"ttl": check_ttl(given.get("ttl"))}
-    except InvalidRecord as error:
-        value = rdata.get(error.field, given.get(error.field))
-        raise errors.DynectInvalidArgumentError(error.field, value, problem=error.problem) from error
-    return {"rdata": checked, **ttl, **beside}
-
-
-def _as_is(value: Any) -> Any:
-    return value
+        rdata = self._data.get("rdata")
+        values = " ".join(map(str, rdata.values())) if isinstance(rdata, dict) else ""
+        return f"<{type(self).__name__} {self.fqdn} {self._data.get('ttl')} {values}>"
 
 
 def _no_values(values: tuple[Any, ...], fields: Mapping[str, Any]) -> None:
     if values or fields:
         name, value = next(iter(fields.items()), ("value", values[0] if values else None))
         raise errors.DynectInvalidArgumentError(
-            name, value, problem="cannot be given for a record that is only read; set the attribute afterwards"
+            name,
+            value,
+            problem="cannot be given for a record that is only read; set the attribute afterwards",
         )
 
 
@@ -312,20 +249,25 @@ def _signature(kind: RecordType) -> inspect.Signature:
     """What `help()` shows of a class's constructor."""
     names = [field.argument for field in writable(kind)] if "POST" in kind.methods else []
     last = [name for name, _ in kind.beside] + ["ttl"] if names else []
-    defaults = {field.argument: field.default for field in kind.fields if field.optional}
+    defaults = {field.argument: field.default for field in kind.fields if field.default is not REQUIRED}
     defaults |= {**dict(kind.beside), "ttl": 0}
-    either = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in ("self", "zone", "fqdn")]
+    either = [
+        inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in ("self", "zone", "fqdn")
+    ]
     either += [
         inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=defaults.get(name, ...))
         for name in (*names, *last)
     ]
-    only = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in ("record_id", "session")]
+    only = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None)
+        for name in ("record_id", "session")
+    ]
     return inspect.Signature([*either, *only])
 
 
 def _make(kind: RecordType) -> type[DNSRecord]:
     attributes: dict[str, Any] = {
-        field.argument: _Attribute(field.name, field.argument, _READ.get((kind.name, field.name)), inside=True)
+        field.argument: _Attribute(field.name, field.argument, READ.get((kind.name, field.name)), inside=True)
         for field in kind.fields
     }
     attributes |= {name: _Attribute(name, name, None, inside=False) for name, _ in kind.beside}
@@ -382,8 +324,8 @@ def wrap(cls: type[DNSRecord], listed: Any, session: DynectSession | None) -> li
         if type(row) is not dict:
             raise odd(f"{cls.kind.name} record", "an object", row)
         record = new(cls)
-        record._data = row
-        record._given = session
+        record._data = row  # noqa: SLF001 - made here, of this module's class
+        record._given = session  # noqa: SLF001 - as above
         found.append(record)
     return found
 

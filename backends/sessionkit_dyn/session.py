@@ -103,15 +103,16 @@ class DynectSession(DynectProtocol):
         progress: Callable[[Progress], None] | None = None,
         **options: Any,
     ) -> None:
-        given = {"customer": customer, "username": username, "password": password}
+        given: dict[str, Any] = {"customer": customer, "username": username, "password": password}
         given |= {"host": host, "port": port, "ssl": ssl}
         known = {name: value.value for name, value in resolve(self.settings, given).items()}
         if key is not None:
             register(key)
         self.progress = progress
-        self.token_store = token_store
-        login = DynectLogin(known["customer"], known["username"], Secret(known["password"]), token_store)
+        login = DynectLogin(known["customer"], known["username"], Secret(known["password"]))
         proxy = proxy_url(proxy_host, proxy_port, proxy_user, proxy_pass)
+        if proxy is not None:
+            options["proxies"] = proxy
         super().__init__(
             service_url(known["host"], known["port"], known["ssl"]),
             auth=login,
@@ -123,7 +124,7 @@ class DynectSession(DynectProtocol):
             },
             history=history,
             principal=login.principal,
-            **({} if proxy is None else {"proxies": proxy}),
+            token_store=token_store,
             **options,
         )
         if auto_auth:
@@ -173,7 +174,7 @@ class DynectSession(DynectProtocol):
         """
         if not self.closed:
             try:
-                self.login.give_back(Deadline.after(self.timeout, self.clock))
+                self.sign_out()
             finally:
                 self.close()
 
@@ -200,7 +201,9 @@ class DynectSession(DynectProtocol):
         Args:
             user_name: None for the signed-in user.
         """
-        answer = self.execute("/UserPermissionReport/", "POST", {"user_name": user_name or self.login.username})
+        answer = self.execute(
+            "/UserPermissionReport/", "POST", {"user_name": user_name or self.login.username}
+        )
         data = answer["data"]
         allowed = data.get("allowed") if isinstance(data, dict) else None
         rows = allowed if isinstance(allowed, list) else []
@@ -241,11 +244,11 @@ class DynectSession(DynectProtocol):
         return len(lost)
 
     def on_close(self) -> None:
-        """Log out, which also drops what was not published; say so."""
-        pending = {} if self._is_sibling or self.inherited else self.pending_changes
-        if pending and self.login.ends_with_session:
-            log.warning("%r closes with unpublished changes of %s", self, ", ".join(sorted(pending)))
+        """Drop every connection; what was not published went with the token, so say so."""
         super().on_close()
+        pending = self.pending_changes if self.owns_credential else {}
+        if pending:
+            log.warning("%s was closed with unpublished changes of %s", self, ", ".join(sorted(pending)))
 
     def __str__(self) -> str:
         return f"<{type(self).__name__}>: {self.login.customer}, {self.login.username}"

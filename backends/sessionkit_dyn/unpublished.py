@@ -47,7 +47,8 @@ def replace(
     changed = _comparable(kind, body["rdata"])
     listed = answer if isinstance(answer, list) else []
     return next(
-        (row for row in listed if isinstance(row, dict) and _comparable(kind, row.get("rdata")) == changed), None
+        (row for row in listed if isinstance(row, dict) and _comparable(kind, row.get("rdata")) == changed),
+        None,
     )
 
 

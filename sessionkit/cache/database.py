@@ -61,9 +61,9 @@ class Database:
         self.path = Path(path).expanduser().absolute()
         self._timeout = timeout
         self._closed = False
-        self._read, self._write = _Lane(), _Lane()
+        self.lanes = self._read, self._write = _Lane(), _Lane()
         # Closes what is open when the cache is forgotten without having been closed.
-        weakref.finalize(self, _disconnect, self._read, self._write)
+        weakref.finalize(self, _disconnect, *self.lanes)
         _living.add(self)
 
     def read(self, task: Callable[[sqlite3.Connection], _T]) -> _T:
@@ -77,7 +77,7 @@ class Database:
     def close(self) -> None:
         """Close both connections; any later use is a `CacheError`."""
         self._closed = True
-        for lane in (self._read, self._write):
+        for lane in self.lanes:
             with lane.lock:
                 _disconnect(lane)
 
@@ -104,13 +104,12 @@ class Database:
             raise CacheError(f"The cache {self.path} was closed before this use.")
         _disconnect(lane)
         with self._alone():
-            _make_file(self.path)
+            made = _make_file(self.path)
             lane.file = _file(self.path)
-            lane.connection = connection = sqlite3.connect(
-                self.path, timeout=self._timeout, isolation_level=None, check_same_thread=False
-            )
-            _prepare(connection)
-        return connection
+            if not made and not self.path.stat().st_size:
+                raise Damaged("it is empty")  # perhaps under the eyes of those who have it open
+            lane.connection = _opened(self.path, self._timeout)
+        return lane.connection
 
     def _heal(self, lane: _Lane) -> None:
         """Move the file aside, if it still is the one that was found damaged."""
@@ -118,24 +117,45 @@ class Database:
         with self._alone():
             if lane.file != _file(self.path):
                 return  # somebody was quicker
-            _log.warning("The cache file %s was damaged; it starts anew.", self.path)
             for suffix in ("-wal", "-shm"):
                 Path(f"{self.path}{suffix}").unlink(missing_ok=True)
-            self.path.replace(f"{self.path}.damaged")
+            if self.path.stat().st_size:
+                _log.warning("The cache file %s was damaged; it starts anew.", self.path)
+                self.path.replace(f"{self.path}.damaged")
+            else:
+                self.path.unlink()
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """Be the only one, among all processes, to open or replace the file."""
-        import filelock  # noqa: PLC0415 -- 40 ms of import, for those who keep a file only
-
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = filelock.FileLock(f"{self.path}.lock", timeout=self._timeout, mode=0o600)
-        with contextlib.suppress(PermissionError):  # where it may not be made, nothing may be replaced either
-            lock.acquire()
+        lock = _locked(self.path.with_name(f"{self.path.name}.lock"), self._timeout)
         try:
             yield
         finally:
-            lock.release()
+            if lock is not None:
+                lock.close()
+
+
+def _locked(path: Path, timeout: float) -> sqlite3.Connection | None:
+    """Hold the lock at `path` until the connection is closed; None where this user may not.
+
+    It is SQLite's own lock, on an empty file: freed when its holder is killed, no longer waited for than
+    told, and without fork hooks of its own that ours would have to be in step with.
+    """
+    with contextlib.suppress(FileExistsError, PermissionError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    lock = None
+    try:
+        lock = sqlite3.connect(path, timeout=timeout, isolation_level=None)
+        lock.execute("BEGIN EXCLUSIVE")
+    except sqlite3.Error as error:
+        if lock is not None:
+            lock.close()
+        if "locked" in str(error):
+            raise
+        return None  # who may not write here can replace nothing, and has nothing to be alone for
+    return lock
 
 
 class _Lane:
@@ -167,13 +187,15 @@ def _file(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _make_file(path: Path) -> None:
-    """See to it that there is a file, and that only its owner may read it."""
+def _make_file(path: Path) -> bool:
+    """See to it that there is a file, and that only its owner may read it; tell whether it is new."""
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
         if os.name == "posix":
             _keep_private(path)
+        return False
+    return True
 
 
 def _keep_private(path: Path) -> None:
@@ -187,6 +209,16 @@ def _keep_private(path: Path) -> None:
         )
     if status.st_uid == os.geteuid() and status.st_mode & 0o077:
         path.chmod(0o600)
+
+
+def _opened(path: Path, timeout: float) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
+    try:
+        _prepare(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
@@ -226,32 +258,38 @@ def _means_damage(error: Exception) -> bool:
 
 
 _living: weakref.WeakSet[Database] = weakref.WeakSet()
-_held: list[Any] = []  # the locks that the fork in progress holds
 
 
-def _before_fork() -> None:
-    for database in list(_living):
-        for lane in (database._read, database._write):  # noqa: SLF001 -- the same module
-            lane.lock.acquire()
-            _held.append(lane.lock)
-            _disconnect(lane)
+class _Fork:
+    """Holds every lane's lock while a fork goes on: one fork at a time."""
+
+    def __init__(self) -> None:
+        self.turn = threading.RLock()
+        self.held: list[_Lane] = []
+
+    def before(self) -> None:
+        self.turn.acquire()
+        for database in list(_living):
+            for lane in database.lanes:
+                lane.lock.acquire()
+                self.held.append(lane)
+                _disconnect(lane)
+
+    def after_in_parent(self) -> None:
+        while self.held:
+            self.held.pop().lock.release()
+        self.turn.release()
+
+    def after_in_child(self) -> None:
+        while self.held:
+            self.held.pop().lock = threading.RLock()
+        self.turn = threading.RLock()
 
 
-def _after_fork_in_parent() -> None:
-    while _held:
-        _held.pop().release()
-
-
-def _after_fork_in_child() -> None:
-    _held.clear()
-    for database in list(_living):
-        for lane in (database._read, database._write):  # noqa: SLF001 -- the same module
-            lane.lock = threading.RLock()
-
-
+_fork = _Fork()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=_before_fork,
-        after_in_parent=_after_fork_in_parent,
-        after_in_child=_after_fork_in_child,
+        before=_fork.before,
+        after_in_parent=_fork.after_in_parent,
+        after_in_child=_fork.after_in_child,
     )

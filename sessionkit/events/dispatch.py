@@ -139,6 +139,8 @@ def _order(entry: Entry) -> tuple[int, int]:
 
 
 def _with(entries: _Entries, entry: Entry) -> _Entries:
+    if entry in entries:  # "n=10 or n=10.0" leads here twice
+        return entries
     return tuple(sorted((*entries, entry), key=_order))
 
 
@@ -206,7 +208,9 @@ class _Shapes:
             self.others = tuple(other for other in self.others if other is not entry)
             return
         fields = tuple(sorted(requirement, key=repr))
-        shape = self._by_fields[fields]
+        shape = self._by_fields.get(fields)
+        if shape is None:
+            return
         shape.remove(requirement, entry)
         if not shape:
             del self._by_fields[fields]

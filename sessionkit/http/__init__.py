@@ -1,6 +1,7 @@
 """Sessions that speak HTTP."""
 
 from sessionkit.http.body import Body
+from sessionkit.http.caching import CachePolicy
 from sessionkit.http.engine import HttpEngine
 from sessionkit.http.history import HistoryEntry
 from sessionkit.http.message import Call, Headers, Origin, Request, Response
@@ -9,6 +10,7 @@ from sessionkit.http.stream import Stream
 
 __all__ = [
     "Body",
+    "CachePolicy",
     "Call",
     "Headers",
     "HistoryEntry",

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, Final
-from urllib.parse import urljoin
 
-from sessionkit import fork, secrets
+from sessionkit import fork
 from sessionkit.clock import Deadline
 from sessionkit.engine import SessionEngine
 from sessionkit.errors import (
@@ -18,6 +16,7 @@ from sessionkit.errors import (
 )
 from sessionkit.http import history as history_
 from sessionkit.http.body import Body
+from sessionkit.http.caching import CachedCalls, CachePolicy, response_cache
 from sessionkit.http.limits import ConcurrencyLimit
 from sessionkit.http.message import (
     Call,
@@ -25,29 +24,32 @@ from sessionkit.http.message import (
     Origin,
     Request,
     Response,
+    encode,
     harmless,
     redacted_url,
     with_query,
 )
+from sessionkit.http.redirects import REDIRECTS, redirected
 from sessionkit.http.retry import RetryBudget, RetryPolicy
-from sessionkit.http.signing import Auth
+from sessionkit.http.signing import Auth, sign_foreign
 from sessionkit.http.status import error_of, unexpected
 from sessionkit.http.stream import Stream
 from sessionkit.http.transport import Transport, split
 from sessionkit.outcome import Again, Done, Exchange, Failed, Identity, Outcome, Renew
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    import re
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import requests
 
+    from sessionkit.cache.http import ResponseCache
     from sessionkit.http.history import HistoryEntry
     from sessionkit.outcome import Attempt
     from sessionkit.tokens import Token, TokenStore
 
 BODILESS: Final = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
-REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 DEFAULT_POOL: Final = 64
 SIGN_OUT_SECONDS: Final = 5.0
 
@@ -81,6 +83,7 @@ class HttpEngine(SessionEngine):
         history: How many calls `history` remembers; 0 for none, True for 1,000.
         principal: Whose session it is, for `identity`; never a secret.
         token_store: Where a token that the session fetches is kept between processes; None keeps it here.
+        cache_policy: For how long answers to GETs are kept in the session's `cache`; None for not at all.
         options: See `SessionEngine`.
 
     Raises:
@@ -110,6 +113,7 @@ class HttpEngine(SessionEngine):
         history: int | bool = 0,
         principal: str = "",
         token_store: TokenStore | None = None,
+        cache_policy: CachePolicy | None = None,
         **options: Any,
     ) -> None:
         self.base_url = _base_url(base_url if base_url is not None else type(self).base_url)
@@ -118,6 +122,7 @@ class HttpEngine(SessionEngine):
         self.max_concurrency = max_concurrency
         self.principal = principal
         self.token_store = token_store
+        self.cache_policy = cache_policy
         self.verify, self.cert, self.proxies = verify, cert, proxies
         self._headers = Headers(
             {
@@ -139,6 +144,7 @@ class HttpEngine(SessionEngine):
             max_response_size=max_response_size,
         )
         self._auth = auth
+        self._renewable = isinstance(auth, Auth) and auth.renewable
         super().__init__(timeout=timeout, **options)
         if isinstance(auth, Auth):
             auth.bind(self)
@@ -243,6 +249,11 @@ class HttpEngine(SessionEngine):
         """Whose session this is."""
         return Identity(self.__metakey__, self.principal, self.base_url)
 
+    @property
+    def default_headers(self) -> Headers:
+        """What is sent with every request, before it is signed."""
+        return self._headers
+
     def url_of(self, uri: str) -> str:
         """The absolute URL of `uri`."""
         if uri.startswith(("http://", "https://")):
@@ -283,7 +294,7 @@ class HttpEngine(SessionEngine):
         if isinstance(self._auth, Auth):
             self._auth.sign(signed, deadline)
             return signed
-        return _sign_foreign(self._auth, signed)
+        return sign_foreign(self._auth, signed)
 
     def renew(self, request: Request, deadline: Deadline) -> None:
         """Let the auth object replace what was refused."""
@@ -296,7 +307,7 @@ class HttpEngine(SessionEngine):
 
     def send(self, request: Request, deadline: Deadline) -> Response:
         """Send, following redirects; the credential does not go where they lead to another origin."""
-        hub = self._family.hub
+        hub = self._hub
         if hub is not None and hub.enabled:
             self._announce("sessionkit.request.sent", method=request.method, url=redacted_url(request.url))
         if self._limit is None or request.stream:
@@ -309,7 +320,7 @@ class HttpEngine(SessionEngine):
         response.attempts = attempts
         if response.status < 500:
             self._budget.refund()
-        hub = self._family.hub
+        hub = self._hub
         if hub is not None and hub.enabled:
             url = redacted_url(response.url)
             self._announce("sessionkit.request.answered", url=url, status=response.status)
@@ -318,8 +329,10 @@ class HttpEngine(SessionEngine):
         """JSON for success; for the rest another attempt, or the error that its status stands for."""
         if response.status < 300:
             return self.outcome_of(response, call)
+        if response.status == 304 and self.cache_policy is not None:
+            return Done(None)  # what it stands for is in the cache
         error = self.error(response, call)
-        if response.status == 401 and response.request.credentials and isinstance(self._auth, Auth):
+        if response.status == 401 and response.request.credentials and self._renewable:
             return Renew(error)
         return self.again_or(error, call, response.attempts)
 
@@ -362,11 +375,29 @@ class HttpEngine(SessionEngine):
         """Say on the hub that the call is being repeated, and why."""
         self._announce("sessionkit.request.retried", call=str(call), reason=again.reason, delay=again.delay)
 
-    # --- the loop, with history ---
+    # --- around the loop: cached answers and history ---
 
     def perform(self, call: Call, *, timeout: float | None = None) -> Exchange:
         """See `SessionEngine.perform`."""
-        hub = self._family.hub
+        if self.cache_policy is None:
+            return self._perform(call, timeout)
+        return CachedCalls(self, self._perform).perform(call, timeout)
+
+    @property
+    def responses(self) -> ResponseCache:
+        """The answers kept for this session and its siblings, under its `cache_policy`."""
+        kept: ResponseCache = self.shared("responses", lambda: response_cache(self))
+        return kept
+
+    def touches(self, call: Call) -> Iterable[str | re.Pattern[str]] | None:  # noqa: ARG002
+        """Which kept answers a writing `call` makes doubtful: patterns searched for in "GET /path".
+
+        A backend says which; None drops all of this identity's.
+        """
+        return None
+
+    def _perform(self, call: Call, timeout: float | None) -> Exchange:
+        hub = self._hub
         if not self._history_size and (hub is None or not hub.enabled):
             return super().perform(call, timeout=timeout)
         begun = self.clock.monotonic()
@@ -392,7 +423,7 @@ class HttpEngine(SessionEngine):
             target = response.headers.get("location") if response.status in REDIRECTS else None
             if target is None or self.max_redirects == 0:
                 return response
-            request = self._redirected(request, response, target)
+            request = redirected(request, response, target)
         raise unexpected(response, f"more than {self.max_redirects} redirects")
 
     def _send_once(self, request: Request, deadline: Deadline) -> Response:
@@ -401,24 +432,6 @@ class HttpEngine(SessionEngine):
 
             return send_prepared(self.http, request, deadline)
         return self._transport.send(request, deadline, idle=self.timeout)
-
-    def _redirected(self, request: Request, response: Response, target: str) -> Request:
-        url = urljoin(request.url, target)
-        try:
-            stays = split(url)[0] == split(request.url)[0]
-        except ValueError:
-            raise unexpected(response, f"a redirect to {redacted_url(url)}") from None
-        method = request.method
-        if response.status == 303 or (response.status in {301, 302} and method == "POST"):
-            method = "HEAD" if method == "HEAD" else "GET"
-        body = request.body if method == request.method else None
-        if stays:
-            follower = Request(method, url, request.headers, body, stream=request.stream)
-            follower.credentials, follower.token = request.credentials, request.token
-            return follower
-        if body is not None:
-            raise unexpected(response, f"a redirect of {method} to another origin, {redacted_url(url)}")
-        return Request(method, url, harmless(request.headers), None, stream=request.stream, signed=False)
 
     def reset_own_state(self) -> None:
         """Connections and history of this session's own."""
@@ -446,18 +459,6 @@ class HttpEngine(SessionEngine):
         return super().owns_credential and self.token_store is None
 
 
-def encode(args: Any) -> bytes:
-    """`args` as JSON.
-
-    Raises:
-        ConfigurationError: when they hold what JSON cannot.
-    """
-    try:
-        return json.dumps(args).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ConfigurationError(f"the arguments cannot be written as JSON: {error}") from error
-
-
 def _base_url(url: str) -> str:
     try:
         Origin.of(url)
@@ -467,18 +468,3 @@ def _base_url(url: str) -> str:
             hint="for example https://api.example.com/v1",
         ) from None
     return url.rstrip("/")
-
-
-def _sign_foreign(auth: Callable[[Any], Any], request: Request) -> Request:
-    """Sign with an object of the `requests` world, noting what it added."""
-    before, url = request.headers.copy(), request.url
-    signed = auth(request)
-    request = signed if isinstance(signed, Request) else request
-    added = [name for name, value in request.headers.items() if before.get(name) != value]
-    for name in added:
-        secrets.register(request.headers[name])
-    if request.url != url and request.url.startswith(url):
-        for part in request.url[len(url) :].lstrip("?&").split("&"):
-            secrets.register(part.partition("=")[2])
-    request.credentials = tuple(added)
-    return request

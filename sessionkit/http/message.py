@@ -9,6 +9,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
+from sessionkit.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -286,3 +288,15 @@ def redacted_url(url: str) -> str:
     from sessionkit.secrets import redact_url  # noqa: PLC0415 - only for messages
 
     return redact_url(url)
+
+
+def encode(args: Any) -> bytes:
+    """`args` as JSON.
+
+    Raises:
+        ConfigurationError: when they hold what JSON cannot.
+    """
+    try:
+        return json.dumps(args).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigurationError(f"the arguments cannot be written as JSON: {error}") from error

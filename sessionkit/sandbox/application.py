@@ -157,13 +157,9 @@ def add_fault(box: Sandbox, fault: faults.Fault) -> None:
             f"there is no service {fault.service!r}", hint=f"services: {', '.join(names)}"
         )
     if fault.kind not in faults.KINDS:
-        filters = {
-            "path": fault.path,
-            "method": fault.method,
-            "times": fault.times,
-            "after": fault.after or None,
-        }
-        options = {key: value for key, value in filters.items() if value is not None} | fault.options
+        filters = {"path": fault.path, "method": fault.method, "times": fault.times, "after": fault.after}
+        usual = {"path": None, "method": None, "times": 1, "after": 0}
+        options = {key: filters[key] for key in filters if filters[key] != usual[key]} | fault.options
         asked = [service for service in box.services if fault.service in {None, service.name}]
         taken = [service.fault(fault.kind, options) for service in asked]
         if any(taken):

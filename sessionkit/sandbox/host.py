@@ -20,10 +20,12 @@ from sessionkit.clock import SYSTEM_CLOCK
 from sessionkit.errors import ConfigurationError
 from sessionkit.sandbox.application import Application, add_fault
 from sessionkit.sandbox.data import read_data, read_yaml
+from sessionkit.sandbox.events import EventService
 from sessionkit.sandbox.faults import Fault, Faults, parse_fault
 from sessionkit.sandbox.journal import Journal, Received
 from sessionkit.sandbox.server import Server, ServerThread, listen
 from sessionkit.sandbox.service import Service
+from sessionkit.sandbox.socketio import SocketIoServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -54,7 +56,8 @@ class Sandbox:
     Attributes:
         url: Where it listens, without a trailing slash. Known once it is started.
         env: Environment variables by which the vendors' clients and our backends find it.
-        services: The hosted services.
+        services: The hosted services; the last is the event server.
+        events: The event server.
         journal: What was received; ask `requests()`.
 
     Raises:
@@ -78,6 +81,7 @@ class Sandbox:
         self.faults = Faults()
         self.journal = Journal()
         self.services: list[Service] = []
+        self.events = SocketIoServer(clock)
         self._address = (host, port)
         self._db_path = db
         self._data = data
@@ -85,7 +89,6 @@ class Sandbox:
         self._classes = services
         self._tls = tls
         self._thread: ServerThread | None = None
-        self._published: list[Mapping[str, Any]] = []
 
     def start(self) -> Self:
         """Begin to serve; returns once requests are answered."""
@@ -108,7 +111,8 @@ class Sandbox:
         self.url = f"{scheme}://[{name}]:{port}" if ":" in name else f"{scheme}://{name}:{port}"
         self.db = _connect(self._db_path)
         undo.callback(self.db.close)
-        self.services = [service(self) for service in classes]
+        hosted: list[type[Service]] = [*classes, EventService]
+        self.services = [service(self) for service in hosted]
         self._seed()
         app = Application(
             self, [(service.name, route) for service in self.services for route in service.routes()]
@@ -182,7 +186,7 @@ class Sandbox:
 
     def publish(self, event: Mapping[str, Any]) -> None:
         """Send an event to the clients of the sandbox's event server."""
-        self._published.append(event)
+        self.events.publish(event)
 
     @property
     def server(self) -> Server | None:

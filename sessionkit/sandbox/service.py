@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from sessionkit.clock import Clock
+    from sessionkit.sandbox.socketio import SocketIoServer
 
 
 class Host(Protocol):
@@ -36,12 +37,14 @@ class Host(Protocol):
             with the service's name.
         clock: The sandbox's time; tests turn it to let tokens expire.
         url: Where the sandbox listens, without a trailing slash: "http://127.0.0.1:8000".
+        events: The event server. Append to its `authenticators` to have a say in who may connect.
         data_folder: While `load` runs, where relative file names of the data start from.
     """
 
     db: sqlite3.Connection
     clock: Clock
     url: str
+    events: SocketIoServer
     data_folder: Path
 
     def publish(self, event: Mapping[str, Any]) -> None:

@@ -27,6 +27,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from sessionkit.clock import SYSTEM_CLOCK
+from sessionkit.errors import ConfigurationError
 from sessionkit.events import wire
 from sessionkit.events.errors import EventHubPacketError, ExpressionError
 from sessionkit.events.event import Event
@@ -45,6 +46,7 @@ _logger = logging.getLogger("sessionkit.sandbox")
 
 Authenticator = Callable[[Mapping[str, str], Mapping[str, str]], "str | None"]
 """From the handshake's headers and query to a user's name, or None for a stranger."""
+
 
 NONSENSE = ("9:::", "", "x", "5:::{", "5:::[]", "6:::1", "6:::x", '5:::{"name":"ftrack.event","args":[7]}')
 _MOST_QUEUED = 50_000
@@ -118,7 +120,7 @@ class SocketIoServer:
         self._instance = secrets.token_hex(8)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._faults: list[dict[str, Any]] = []
+        self._waiting: list[dict[str, Any]] = []
 
     def routes(self) -> Sequence[BaseRoute]:
         """The server's routes, from the root of the application."""
@@ -142,17 +144,25 @@ class SocketIoServer:
         self._loop.call_soon_threadsafe(self.bus.receive, None, made, _ignore)
 
     def fault(self, kind: str, options: Mapping[str, Any] | None = None) -> bool:
-        """Do a fault to the clients that are connected now, or to the next acknowledgements.
+        """Do a fault to the clients that are connected now, or to the next events.
 
         Call it on the server's loop. Returns False when there is no such kind.
+
+        Raises:
+            ConfigurationError: for an option that the kind does not have.
         """
-        given = dict(options or {})
-        if kind in {"event_late_ack", "event_refuse"}:
-            self._faults.append({"kind": kind, "times": 1, **given})
-            return True
-        action = _FAULTS.get(kind)
-        if action is None:
+        known = _FAULTS.get(kind)
+        if known is None:
             return False
+        action, defaults = known
+        given = {"times": 1, **(options or {})}
+        unknown = sorted(set(given) - {"times", *defaults})
+        if unknown:
+            raise ConfigurationError(f"a fault of kind {kind!r} has no option {unknown[0]!r}")
+        if action is None:
+            self._waiting.append({**defaults, **given, "kind": kind})
+            return True
+        del given["times"]
         for connection in list(self._connections.values()):
             action(connection, **given)
         return True
@@ -297,7 +307,7 @@ class SocketIoServer:
             refusal = self._fault("event_refuse")
             event = Event.from_wire(arguments[0])
             if refusal is not None:
-                answer(False, str(refusal.get("message", "refused")))
+                answer(False, str(refusal["message"]))
             elif event["topic"] in {SUBSCRIBE, UNSUBSCRIBE}:
                 answer(*self._subscription(peer, event, packet.path))
             else:
@@ -337,15 +347,18 @@ class SocketIoServer:
                 connection.send(f"{start}{wire.dumps([body])}")
             else:
                 loop = asyncio.get_running_loop()
-                late = float(fault.get("seconds", 1.0))
+                late = float(fault["seconds"])
                 loop.call_later(late, connection.send, f"{start}{wire.dumps([body])}")
 
         return answer
 
     def _fault(self, kind: str) -> dict[str, Any] | None:
-        for fault in self._faults:
-            if fault["kind"] == kind and fault["times"] > 0:
-                fault["times"] -= 1
+        for fault in self._waiting:
+            if fault["kind"] == kind:
+                if fault["times"] is not None:
+                    fault["times"] -= 1
+                    if fault["times"] < 1:
+                        self._waiting.remove(fault)
                 return fault
         return None
 
@@ -392,11 +405,14 @@ def _garble(connection: Connection, packet: str | None = None) -> None:
         connection.send(nonsense)
 
 
-_FAULTS: dict[str, Callable[..., None]] = {
-    "event_silent": _silence,
-    "event_drop": Connection.cut,
-    "event_garbage": _garble,
+_FAULTS: dict[str, tuple[Callable[..., None] | None, dict[str, Any]]] = {
+    "event_silent": (_silence, {}),
+    "event_drop": (Connection.cut, {}),
+    "event_garbage": (_garble, {"packet": None}),
+    "event_late_ack": (None, {"seconds": 1.0}),
+    "event_refuse": (None, {"message": "refused"}),
 }
+"""The kinds: what is done to every connection now (or None: what waits for its event), and the options."""
 
 
 def _ignore(success: bool, message: str) -> None:

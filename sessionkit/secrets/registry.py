@@ -1,7 +1,8 @@
 """The values to hide, and the search for them.
 
-The search asks `form in text` once per known form, which costs tens of nanoseconds each and makes nothing;
-only when one is found is the text taken apart.
+The search asks `form in text` for each known form, which costs about a tenth of a microsecond and makes no
+object; when there are many, only if the text has four characters in a row with which one of them begins. Only
+when a form is found is the text taken apart.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ GRACE = 600.0
 MOST_RELEASED = 256
 """Values that nobody holds any more are forgotten early when there are more of them than this."""
 
+# With more forms than this, looking for their beginnings first is quicker.
+_MANY = 80
 _FOR_EVER = float("inf")
 _BASE64_RUN = re.compile(r"[A-Za-z0-9+/_=-]*")
 _BASE64_RUN_BEFORE = re.compile(r"[A-Za-z0-9+/_-]*\Z")
@@ -53,6 +56,7 @@ class Registry:
         self._forms_of: dict[str, tuple[_Form, ...]] = {}
         # The same in one piece, replaced as a whole, so that `redact` reads it without a lock.
         self._forms: tuple[_Form, ...] = ()
+        self._starts: frozenset[tuple[str, ...]] = frozenset()
         self._lock = threading.Lock()
         fork.aware(self)
 
@@ -71,6 +75,7 @@ class Registry:
             self._leaving.pop(value, None)
             if value not in self._forms_of:
                 self._forms_of[value] = _forms(value)
+                self._starts |= _starts(self._forms_of[value])
                 self._forms += self._forms_of[value]
         if holder is not None:
             # A finaliser runs anywhere, also in a thread that holds the lock: it only leaves a note.
@@ -78,7 +83,12 @@ class Registry:
 
     def redact(self, text: str) -> str:
         """Return `text` with every known value replaced by `MASK`; the same object when there is none."""
-        found = [form for form in self._forms if form[0] in text]
+        forms = self._forms
+        if len(forms) > _MANY and self._starts.isdisjoint(
+            zip(text, text[1:], text[2:], text[3:], strict=False)
+        ):
+            return text
+        found = [form for form in forms if form[0] in text]
         return _mask(text, found) if found else text
 
     def __len__(self) -> int:
@@ -98,6 +108,7 @@ class Registry:
             del self._leaving[value], self._holders[value], self._forms_of[value]
         if gone:
             self._forms = tuple(chain.from_iterable(self._forms_of.values()))
+            self._starts = _starts(self._forms)
 
     def _take_notes(self) -> None:
         while self._released:
@@ -110,6 +121,11 @@ class Registry:
 def _forms(value: str) -> tuple[_Form, ...]:
     plain = plain_forms(value)
     return (*((form, False) for form in plain), *((form, True) for form in base64_forms(value) - plain))
+
+
+def _starts(forms: tuple[_Form, ...]) -> frozenset[tuple[str, ...]]:
+    """The first four characters of each form: none is shorter."""
+    return frozenset(tuple(form[:SHORTEST]) for form, _ in forms)
 
 
 def _mask(text: str, forms: list[_Form]) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 1 << 20
 """A token file larger than this is somebody's mistake or malice, and not read."""
 
-_MAX_TOKENS = 256
+_MAX_OTHERS = 255
 # Seconds that a token stays in the file after its end: its refresh token may still be good.
 _KEPT_AFTER_END = 30 * 24 * 3600.0
 _READ_FLAGS = (
@@ -72,17 +72,26 @@ def decode(content: bytes | None) -> dict[str, Token] | None:
     return {name: token for name, token in tokens.items() if token is not None}
 
 
-def encode(tokens: dict[str, Token], now: float) -> bytes:
-    """The content for `tokens`, without those long ended; the most recent 256 at most."""
+def pruned(tokens: dict[str, Token], now: float) -> dict[str, Token]:
+    """The tokens worth keeping: those not long ended, the most recent 255 at most."""
     alive = {name: token for name, token in tokens.items() if not token.expired(now - _KEPT_AFTER_END)}
-    recent = dict(sorted(alive.items(), key=lambda item: item[1].issued_at or 0)[-_MAX_TOKENS:])
-    entries = {name: token.to_json() for name, token in recent.items()}
+    return dict(sorted(alive.items(), key=lambda item: item[1].issued_at or 0)[-_MAX_OTHERS:])
+
+
+def encode(tokens: dict[str, Token]) -> bytes:
+    """The content for `tokens`."""
+    entries = {name: token.to_json() for name, token in tokens.items()}
     return json.dumps({"version": 1, "tokens": entries}, indent=1).encode()
 
 
 def temporary_name(path: Path, tag: str) -> str:
     """The name under which a replacement of `path` is written."""
     return f".{path.name}.{tag}.tmp"
+
+
+def is_temporary(path: Path, other: Path) -> bool:
+    """Whether `other` is, by its name, a replacement of `path`."""
+    return other.name.startswith(f".{path.name}.") and other.suffix == ".tmp"
 
 
 def replace(path: Path, content: bytes) -> None:

@@ -9,8 +9,6 @@ from contextlib import contextmanager, suppress
 from itertools import product
 from typing import TYPE_CHECKING
 
-import filelock
-
 from sessionkit.clock import SYSTEM_CLOCK, Clock, Deadline
 from sessionkit.errors import DeadlineExceeded
 from sessionkit.paths import expanded
@@ -47,8 +45,8 @@ class FileTokenStore:
     long as that identity's token is being renewed. The operating system frees a dead process's lock.
 
     Content that makes no sense (empty, cut short, foreign, too large, a directory, another user's file) is
-    "no token", and the next token saved replaces it. Where nothing can be written, a warning is logged once
-    and the process keeps its token in memory.
+    "no token", and the next token saved replaces it. Where nothing can be written or locked, a warning is
+    logged once, and the process keeps its token in memory at least.
 
     The tokens are not encrypted: a key that lies beside the file would protect nothing. Locks need a file
     system that has them: on an NFS without locks, processes fetch a token each, and otherwise work.
@@ -119,17 +117,18 @@ class FileTokenStore:
 
     @contextmanager
     def _locked(self, suffix: str, deadline: Deadline) -> Iterator[None]:
-        lock = filelock.FileLock(f"{self.path}{suffix}", mode=0o600)
+        # Imported here because it takes 10 ms, which only those who keep tokens in a file should pay.
+        import filelock  # noqa: PLC0415 - see above
+
+        # Not the library's fallback on a file's mere existence: a killed holder would leave it for ever.
+        lock = filelock.FileLock(f"{self.path}{suffix}", mode=0o600, fallback_to_soft=False)
         try:
             _make_directory(self.path.parent)
             lock.acquire(timeout=waitable(deadline.remaining()), poll_interval=_POLL)
         except filelock.Timeout:
             raise DeadlineExceeded(f"{lock.lock_file} was held by another process") from None
-        except OSError as error:
+        except (OSError, ValueError) as error:
             self._warn(error)
-        # Where the system has no locks, filelock makes do with a file that a killed holder leaves.
-        if isinstance(lock, filelock.SoftFileLock):
-            lock.release(force=True)
         try:
             yield
         finally:
@@ -140,25 +139,31 @@ class FileTokenStore:
             with self._locked(".lock", Deadline.after(_WRITE_TIMEOUT)):
                 tokens = document.decode(document.read_bytes(self.path)) or {}
                 tokens.pop(entry, None)
+                tokens = document.pruned(tokens, self._clock.time())
                 if token is not None:
                     tokens[entry] = token
                 self._sweep()
-                document.replace(self.path, document.encode(tokens, self._clock.time()))
-        except (OSError, DeadlineExceeded) as error:
+                document.replace(self.path, document.encode(tokens))
+        except (OSError, ValueError, DeadlineExceeded) as error:
             self._warn(error)
 
     def _sweep(self) -> None:
         """Remove temporary files of processes that were killed while writing."""
-        for leftover in self.path.parent.glob(document.temporary_name(self.path, "*")):
+        for other in self.path.parent.iterdir():
             with suppress(OSError):
-                if time.time() - leftover.lstat().st_mtime > _LEFTOVER_AGE:
-                    leftover.unlink()
+                if (
+                    document.is_temporary(self.path, other)
+                    and time.time() - other.lstat().st_mtime > _LEFTOVER_AGE
+                ):
+                    other.unlink()
 
     def _warn(self, error: Exception) -> None:
         if not self._warned:
             self._warned = True
             logger.warning(
-                "tokens are kept in memory only, because %s cannot be written: %s", self.path, error
+                "%s cannot be locked or written, so each process may fetch a token of its own: %s",
+                self.path,
+                error,
             )
 
 

@@ -144,7 +144,7 @@ class RedisTokenStore:
             if not self._warned:
                 self._warned = True
                 logger.warning(
-                    "tokens are kept in memory only, because %s does not answer: %s", self._url, error
+                    "%s does not answer, so each process may fetch a token of its own: %s", self._url, error
                 )
         return None
 

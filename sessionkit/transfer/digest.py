@@ -40,7 +40,13 @@ def digest_of(path: Path, kind: str = "md5") -> str:
     return found.hexdigest()
 
 
-def md5_of_etag(etag: str) -> str | None:
-    """The MD5 that an object store's ETag states; None for weak ones and those of uploads in parts."""
-    match = _STRONG_MD5.fullmatch(etag)
-    return match[1].lower() if match else None
+def stated_md5(headers: Any) -> str | None:
+    """The MD5 that the ETag of an object store's answer states, in hexadecimal.
+
+    None when it states none: weak ETags, those of uploads in parts, those of objects that are encrypted
+    where they lie.
+    """
+    match = _STRONG_MD5.fullmatch(headers.get("etag") or "")
+    if match is None or "aws:kms" in (headers.get("x-amz-server-side-encryption") or ""):
+        return None
+    return None if "x-amz-server-side-encryption-customer-algorithm" in headers else match[1].lower()

@@ -204,7 +204,7 @@ class _Fetch:
     def _wanted(self, answer: Answer) -> str | None:
         """The checksum the body must have, in hexadecimal."""
         if self._item.checksum == "etag":
-            return digest.md5_of_etag(answer.headers.get("etag") or "")
+            return digest.stated_md5(answer.headers)
         return (self._item.checksum or "").partition(":")[2].lower() or None
 
     def _checksum_kind(self) -> str | None:
@@ -233,7 +233,7 @@ class _Fetch:
 
     def _same(self, path: Path, answer: Answer) -> Downloaded | None:
         """The file that is there, if its MD5 is what the answer's ETag states."""
-        stated = digest.md5_of_etag(answer.headers.get("etag") or "")
+        stated = digest.stated_md5(answer.headers)
         if self._options.existing != "check" or stated is None or not path.is_file():
             return None
         return self._present(path) if digest.digest_of(path) == stated else None

@@ -221,7 +221,7 @@ def _put(
         etag = answer.headers.get("etag") or ""
         for _ in answer:  # to its end, so that the connection can be used again
             pass
-    stated = digest.md5_of_etag(etag) if verify else None
+    stated = digest.stated_md5(answer.headers) if verify else None
     if stated is not None and body.md5 != stated:
         raise Damaged(
             f"part {part.number} arrived damaged: its checksum is {stated} there, {body.md5} here",

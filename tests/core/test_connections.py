@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 import trustme
+from core_kit import Api, Server
 
 import sessionkit
 from sessionkit import HeaderAuth, RetryPolicy, Secret
 from sessionkit.errors import ConfigurationError, ConnectionFailed
 from sessionkit.http.tls import shared_context
-from tests.core.conftest import Api, Server
 
 OK = (200, {}, {"ok": True})
 

@@ -9,6 +9,7 @@ import time
 
 import pytest
 import requests
+from core_kit import Api
 from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
 
 from sessionkit import Call, HeaderAuth, RetryPolicy, Secret
@@ -27,7 +28,6 @@ from sessionkit.errors import (
     ServerError,
     UnexpectedResponse,
 )
-from tests.core.conftest import Api
 
 OK = (200, {}, {"ok": True})
 

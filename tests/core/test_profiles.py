@@ -1,4 +1,4 @@
-"""Profiles: found where they should be, read safely, every value with its origin, each mistake with a line."""
+"""Profiles: found where they belong, read safely, every value with its origin, each mistake with its line."""
 
 import logging
 import os

@@ -4,12 +4,12 @@ import email.utils
 import threading
 
 import pytest
+from core_kit import Api
 
 from sessionkit import RetryPolicy
 from sessionkit.errors import CallTimeout, ConnectionFailed, RateLimited, ServerError
 from sessionkit.http.retry import RetryBudget, retry_after
 from sessionkit.testing import ManualClock
-from tests.core.conftest import Api
 
 OK = (200, {}, {"ok": True})
 NOW = 1_767_225_600.0

@@ -100,6 +100,15 @@ def test_text_without_a_secret_is_returned_as_it_is(registry):
     assert registry.redact(text) is text
 
 
+def test_one_of_many_values_is_found(registry):
+    for number in range(200):
+        registry.add(f"{number}-is-one-of-many")
+    text = "nothing to see here"
+    assert registry.redact(text) is text
+    assert registry.redact("see 123-is-one-of-many") == f"see {MASK}"
+    assert registry.redact("123") == "123"
+
+
 def test_short_values_are_not_searched_for(registry):
     registry.add("")
     registry.add("abc")

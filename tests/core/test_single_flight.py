@@ -14,11 +14,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from core_kit import Api
 
 from sessionkit import ClientCredentials, CredentialLogin, FileTokenStore, RetryPolicy, Secret
 from sessionkit.errors import AuthenticationError, ConfigurationError, UnexpectedResponse
 from sessionkit.testing import ManualClock
-from tests.core.conftest import Api
 
 
 class TokenService:

@@ -117,9 +117,7 @@ def _error(day, expression):
 def create_a_project(day):
     session = day.session
     schema = session.query("ProjectSchema").first()
-    day.project = session.create(
-        "Project", {"name": "heron", "full_name": "Heron", "project_schema": schema}
-    )
+    day.project = session.create("Project", {"name": "heron", "full_name": "Heron", "project_schema": schema})
     sequence = session.create("Sequence", {"name": "hq010", "parent": day.project})
     statuses, types = schema.get_statuses("Task"), schema.get_types("Task")
     day.tasks = []
@@ -127,9 +125,7 @@ def create_a_project(day):
         shot = session.create("Shot", {"name": f"hs{number:03}", "parent": sequence})
         for kind in types[:2]:
             task = session.create("Task", {"name": kind["name"].lower(), "parent": shot, "type": kind})
-            session.create(
-                "Appointment", {"context": task, "resource": day.user, "type": "assignment"}
-            )
+            session.create("Appointment", {"context": task, "resource": day.user, "type": "assignment"})
             day.tasks.append(task)
     session.commit()
     task = day.tasks[0]
@@ -146,7 +142,11 @@ def create_a_project(day):
         "context_type": filled[3],
         "shot_statuses": names(schema.get_statuses("Shot")),
         "descendants": len(again.get("Project", day.project["id"])["descendants"]),
-        "seen": [seen["status"]["name"] == statuses[2]["name"], seen["description"], seen["end_date"].isoformat()],
+        "seen": [
+            seen["status"]["name"] == statuses[2]["name"],
+            seen["description"],
+            seen["end_date"].isoformat(),
+        ],
         "parents": names(seen["ancestors"]),
         "changes": [change["status"]["name"] for change in seen["status_changes"]],
         "assigned": [a["resource"]["username"] for a in seen["assignments"]],
@@ -201,8 +201,12 @@ def set_custom_attributes(day):
         "metadata": dict(shot["metadata"]),
         "inherited": session.query(
             'Task where project.name is "heron" and custom_attributes any (key is client_note and value like Only%)'
-        ).all().__len__(),
-        "found": names(session.query("Shot where custom_attributes any (key is needs_roto and value is True)")),
+        )
+        .all()
+        .__len__(),
+        "found": names(
+            session.query("Shot where custom_attributes any (key is needs_roto and value is True)")
+        ),
     }
 
 
@@ -211,11 +215,15 @@ def talk_in_notes(day):
     session, task = day.session, day.tasks[0]
     label = session.query("NoteLabel").first()
     other = session.query('User where username is "jun.sato"').one()
-    note = task.create_note("Is the horizon meant to tilt?", author=day.user, recipients=[other], labels=[label])
+    note = task.create_note(
+        "Is the horizon meant to tilt?", author=day.user, recipients=[other], labels=[label]
+    )
     reply = note.create_reply("Yes, by two degrees.", author=other)
     session.commit()
     fresh = ftrack_api.Session(schema_cache_path=str(day.folder), plugin_paths=[])
-    seen = fresh.query(f'select content, replies.content, author.username, recipients from Note where parent_id is "{task["id"]}"').one()
+    seen = fresh.query(
+        f'select content, replies.content, author.username, recipients from Note where parent_id is "{task["id"]}"'
+    ).one()
     result = {
         "content": seen["content"],
         "author": seen["author"]["username"],
@@ -363,12 +371,18 @@ def session_task(day):
 def hold_a_review(day):
     session = day.session
     project = session.query('Project where name is "heron"').one()
-    review = session.create("ReviewSession", {"name": "Heron review", "description": "Plates", "project": project})
+    review = session.create(
+        "ReviewSession", {"name": "Heron review", "description": "Plates", "project": project}
+    )
     for version in day.versions:
         session.create(
             "ReviewSessionObject",
-            {"name": version["asset"]["name"], "version": f"v{version['version']}", "review_session": review,
-             "asset_version": version},
+            {
+                "name": version["asset"]["name"],
+                "version": f"v{version['version']}",
+                "review_session": review,
+                "asset_version": version,
+            },
         )
     invitee = session.create(
         "ReviewSessionInvitee", {"name": "Iris", "email": "iris@client.example", "review_session": review}
@@ -377,7 +391,8 @@ def hold_a_review(day):
     session.send_review_session_invite(invitee)
     first = review["review_session_objects"][0]
     session.create(
-        "ReviewSessionObjectStatus", {"status": "approved", "review_session_object": first, "invitee": invitee}
+        "ReviewSessionObjectStatus",
+        {"status": "approved", "review_session_object": first, "invitee": invitee},
     )
     first.create_note("Lovely.", author=day.user)
     session.commit()
@@ -389,7 +404,8 @@ def hold_a_review(day):
         "statuses": [s["status"] for o in review["review_session_objects"] for s in o["statuses"]],
         "notes": [n["content"] for o in review["review_session_objects"] for n in o["notes"]],
         "sent": review["review_session_invitees"][0]["last_sent_at"] is not None,
-        "thumbnail": review["thumbnail_id"] == session.get("AssetVersion", day.versions[-1]["id"])["thumbnail_id"],
+        "thumbnail": review["thumbnail_id"]
+        == session.get("AssetVersion", day.versions[-1]["id"])["thumbnail_id"],
     }
 
 
@@ -464,7 +480,12 @@ def ask_for_the_rest(day):
     session.call([{"action": "remove_user_security_role", **common}])
     with ftrack_api.Session(strict_api=True, schema_cache_path=str(day.folder), plugin_paths=[]) as strict:
         rows = strict.call(
-            [{"action": "query", "expression": 'select count(id), status.name from Task where project.name is "heron" group by status.name order by status.name'}]
+            [
+                {
+                    "action": "query",
+                    "expression": 'select count(id), status.name from Task where project.name is "heron" group by status.name order by status.name',
+                }
+            ]
         )[0]["data"]
     try:
         session.call([{"action": "make_tea"}])

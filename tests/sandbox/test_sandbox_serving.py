@@ -18,7 +18,7 @@ def test_a_service_answers_at_its_own_paths(ask):
 def test_what_no_service_knows_is_a_404_that_names_the_services(ask):
     status, _, body = ask("GET", "/nowhere")
     assert status == 404
-    assert json.loads(body)["services"] == ["weather"]
+    assert json.loads(body)["services"] == ["events", "weather"]
 
 
 def test_a_wrong_method_is_a_405(ask):
@@ -40,7 +40,7 @@ def test_a_failing_service_is_a_500_with_its_traceback_in_the_journal(caplog):
 
 def test_health_names_services_and_environment(ask, sandbox):
     health = json.loads(ask("GET", "/_sandbox/")[2])
-    assert health["services"] == ["weather"]
+    assert health["services"] == ["weather", "events"]
     assert health["env"] == sandbox.env
     assert sandbox.env["WEATHER_URL"] == f"{sandbox.url}/weather"
 
@@ -191,3 +191,27 @@ def _read_answer(raw):
     while b"}" not in data:
         data += raw.recv(65_536)
     return data
+
+
+def test_events_that_a_service_publishes_reach_a_hub(sandbox):
+    from sessionkit.events import EventHub
+
+    hub = EventHub(sandbox.url, "ann", "key")
+    hub.connect()
+    try:
+        got = []
+        hub.subscribe("topic=weather.*", got.append)
+        hub.wait(0.05)
+        sandbox.publish({"topic": "weather.storm", "data": {"city": "Rome"}})
+        deadline = time.monotonic() + 5
+        while not got and time.monotonic() < deadline:
+            hub.wait(0.05)
+        assert got[0]["data"] == {"city": "Rome"}
+        sandbox.fault("event_drop")
+    finally:
+        hub.disconnect()
+
+
+def test_the_event_server_takes_no_data_and_knows_its_options():
+    with pytest.raises(ConfigurationError, match="takes no data"):
+        Sandbox(services=[WeatherService], data=[{"events": {"x": 1}}]).start()

@@ -4,10 +4,12 @@ import errno
 import json
 import logging
 import os
+import shutil
 import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from pathlib import Path
@@ -35,6 +37,21 @@ def store(path):
 def damage(path):
     path.parent.mkdir(parents=True)
     return path
+
+
+@pytest.fixture
+def unprivileged():
+    """A directory, and a process that is not root while the test runs, so that modes count."""
+    directory = Path(tempfile.mkdtemp())
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    if root:
+        os.chown(directory, 65534, 65534)
+        os.seteuid(65534)
+    yield directory
+    if root:
+        os.seteuid(0)
+    directory.chmod(0o700)
+    shutil.rmtree(directory)
 
 
 def mode(path):
@@ -146,7 +163,7 @@ def test_a_directory_in_its_place_is_no_token(damage, store, caplog):
     store.save("k", TOKEN)
     store.save("k", TOKEN)
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
-    assert "memory only" in caplog.text
+    assert "a token of its own" in caplog.text
 
 
 def test_a_pipe_in_its_place_is_no_token(damage, store):
@@ -173,6 +190,12 @@ def test_another_user_s_file_is_not_trusted(store, path):
     assert store.load("k") is None
 
 
+def test_a_name_that_no_system_allows_is_warned_of(clock, endpoint, caplog):
+    source = TokenSource(endpoint, key="k", store=FileTokenStore("a\0b"), clock=clock)
+    assert source.get() is source.get()
+    assert len(caplog.records) == 1
+
+
 def test_where_nothing_can_be_written_the_token_lives_in_memory(tmp_path, clock, endpoint, caplog):
     blocked = tmp_path / "file"
     blocked.write_text("no directory")
@@ -182,21 +205,29 @@ def test_where_nothing_can_be_written_the_token_lives_in_memory(tmp_path, clock,
     source.get(refused=token)
     source.forget()
     assert len(caplog.records) == 1
-    assert "memory only" in caplog.text
+    assert "a token of its own" in caplog.text
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
-def test_a_read_only_directory_is_read_and_warned_of(store, path, clock, endpoint, caplog):
+def test_a_read_only_directory_is_read_and_warned_of(unprivileged, clock, endpoint, caplog):
+    store = FileTokenStore(unprivileged / "tokens.json", clock=clock)
     store.save("k", Token("good-for-long", clock.time() + 3600, issued_at=clock.time()))
-    path.parent.chmod(0o500)
-    try:
-        source = TokenSource(endpoint, key="k", store=store, clock=clock)
-        token = source.get()
-        assert token.value == "good-for-long"
-        assert source.get(refused=token).value == "token-number-1"
-        assert len(caplog.records) == 1
-    finally:
-        path.parent.chmod(0o700)
+    unprivileged.chmod(0o500)
+    source = TokenSource(endpoint, key="k", store=store, clock=clock)
+    token = source.get()
+    assert token.value == "good-for-long"
+    assert source.get(refused=token).value == "token-number-1"
+    assert source.get(refused=source.get()).value == "token-number-2"
+    assert len(caplog.records) == 1
+    assert store.load("k") == token
+
+
+def test_an_unreadable_file_is_no_token(unprivileged):
+    store = FileTokenStore(unprivileged / "tokens.json")
+    store.save("k", TOKEN)
+    store.path.chmod(0)
+    assert store.load("k") is None
+    store.save("k", TOKEN)
+    assert store.load("k") == TOKEN
 
 
 def test_a_full_disk_leaves_the_old_file(store, path, monkeypatch, caplog):
@@ -258,6 +289,18 @@ def test_the_lock_excludes_other_stores_until_the_deadline(store, path):
             pass
     with FileTokenStore(path).lock("k", Deadline.after(1)):
         pass
+
+
+def test_a_file_system_without_locks_still_keeps_tokens(store, clock, endpoint, monkeypatch, caplog):
+    fcntl = pytest.importorskip("fcntl")
+
+    def missing(descriptor, operation):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", missing)
+    token = TokenSource(endpoint, key="k", store=store, clock=clock).get()
+    assert FileTokenStore(store.path).load("k") == token
+    assert len(caplog.records) == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -334,8 +377,12 @@ def test_tokens_long_ended_leave_the_file(path, clock):
 def test_the_file_does_not_grow_for_ever(store, path):
     tokens = {f"{n:064d}": Token(f"value {n}", issued_at=float(n)) for n in range(300)}
     path.parent.mkdir(parents=True)
-    path.write_bytes(document.encode(tokens, 0))
-    assert set(document.decode(path.read_bytes())) == {f"{n:064d}" for n in range(44, 300)}
+    path.write_bytes(document.encode(tokens))
+    store.save("k", TOKEN)
+    assert store.load("k") == TOKEN
+    kept = set(document.decode(path.read_bytes()))
+    assert len(kept) == 256
+    assert kept > {f"{n:064d}" for n in range(45, 300)}
 
 
 def test_the_home_is_expanded(monkeypatch, tmp_path):

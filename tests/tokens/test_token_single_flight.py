@@ -294,6 +294,19 @@ def test_a_forked_child_does_not_wait_for_its_parents_threads(clock, endpoint):
     leader.join(5)
 
 
+def test_a_good_token_is_returned_without_a_lock(source):
+    class Refusing:
+        def __enter__(self):
+            pytest.fail("the lock was taken")
+
+        def __exit__(self, *args):
+            """Never reached."""
+
+    token = source.get()
+    source._lock = Refusing()
+    assert source.get() is token
+
+
 def test_nothing_of_a_source_shows_its_token(source):
     source.get()
     assert "token-number" not in repr(source)

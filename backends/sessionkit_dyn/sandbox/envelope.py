@@ -54,7 +54,7 @@ class Answer:
         return envelope
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer, not an error of the sandbox
+class Refusal(Exception):
     """The service says no; what was begun is undone.
 
     >>> raise refuse("NOT_FOUND", "zone: No such zone", source="API-B", http=404)

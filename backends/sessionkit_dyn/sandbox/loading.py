@@ -20,6 +20,7 @@ dyn:
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,7 @@ def load(host: Host, data: Mapping[str, Any]) -> Limits | None:
         for customer, account in _mapping(data.get("customers"), "dyn.customers").items():
             _customer(host, str(customer), _mapping(account, f"dyn.customers.{customer}"))
         for key, account in _mapping(data.get("email"), "dyn.email").items():
-            mail.add_account(host, str(key), _mapping(account, f"dyn.email.{key}"))
+            _mail_account(host, str(key), _mapping(account, f"dyn.email.{key}"))
     return _limits(_mapping(data.get("limits"), "dyn.limits"))
 
 
@@ -76,8 +77,6 @@ def _user(call: Call, user: str, profile: dict[str, Any]) -> None:
     password, permissions = profile.pop("password", None), profile.pop("permissions", None)
     if not password:
         raise ConfigurationError(f"{where} has no password")
-    if permissions is not None and not isinstance(permissions, list):
-        raise ConfigurationError(f"{where}.permissions is a list, not {permissions!r}")
     call.db.execute("DELETE FROM dyn_user WHERE customer = ? AND user_name = ?", [call.customer, user])
     tables.insert(
         call.db,
@@ -85,7 +84,7 @@ def _user(call: Call, user: str, profile: dict[str, Any]) -> None:
         customer=call.customer,
         user_name=user,
         password=str(password),
-        permissions=permissions,
+        permissions=None if permissions is None else _list(permissions, f"{where}.permissions"),
     )
     kind = BY_NAME["User"]
     content = {**kind.defaults, "permission": permissions or [], **profile, "user_name": user}
@@ -104,11 +103,11 @@ def _zone(call: Call, zone: str, content: Mapping[str, Any]) -> None:
         zones.add_zone(call, zone, rname=contact, ttl=content.get("ttl"), style=str(style))
     except Refusal as refusal:
         raise ConfigurationError(f"{where}: {refusal}") from refusal
-    call.db.execute("UPDATE dyn_zone SET serial = ? WHERE zone = ?", [content.get("serial", 1), zone])
-    listed = content.get("records", [])
-    if not isinstance(listed, list):
-        raise ConfigurationError(f"{where}.records is a list, not {listed!r}")
-    for index, record in enumerate(listed):
+    serial = content.get("serial", 1)
+    if not isinstance(serial, int) or not 0 <= serial < 2**32:
+        raise ConfigurationError(f"{where}.serial is a number of 32 bits, not {serial!r}")
+    call.db.execute("UPDATE dyn_zone SET serial = ? WHERE zone = ?", [serial, zone])
+    for index, record in enumerate(_list(content.get("records"), f"{where}.records")):
         _record(call, zone, _mapping(record, f"{where}.records[{index}]"), f"{where}.records[{index}]")
 
 
@@ -125,6 +124,30 @@ def _record(call: Call, zone: str, given: Mapping[str, Any], where: str) -> None
         raise ConfigurationError(f"{where}: {error}") from error
     beside = dict(kind.beside)
     changes.store(call.db, changes.Record(zone, fqdn, kind.name, ttl, rdata, beside))
+
+
+def _mail_account(host: Host, key: str, account: Mapping[str, Any]) -> None:
+    where = f"dyn.email.{key}"
+    kinds = ("sender", "recipient", "suppression")
+    _only(account, where, {"username", "companyname", *(f"{kind}s" for kind in kinds)})
+    names = {"username": "postmaster@example.test", "companyname": ""}
+    content = {name: str(account.get(name, default)) for name, default in names.items()}
+    host.db.execute(
+        "INSERT OR REPLACE INTO dyn_mail_account (apikey, content) VALUES (?, ?)", [key, json.dumps(content)]
+    )
+    box = mail.Mailbox(host, key)
+    for kind in kinds:
+        for address in map(str, _list(account.get(f"{kind}s"), f"{where}.{kind}s")):
+            box.remove(kind, address)
+            box.add(kind, address, mail.NEW.get(kind))
+
+
+def _list(value: Any, where: str) -> list[Any]:
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise ConfigurationError(f"{where} is a list, not {value!r}")
+    return value
 
 
 def _mapping(value: Any, where: str) -> Mapping[str, Any]:

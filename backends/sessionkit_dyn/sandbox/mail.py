@@ -83,13 +83,13 @@ class MailApi:
             raise MailError(451)
         handler = _HANDLERS.get((method, path))
         if handler is None and path.startswith("reports/") and method == "GET":
-            return _report(_Mailbox(self._host, key), path.removeprefix("reports/"), args)
+            return _report(Mailbox(self._host, key), path.removeprefix("reports/"), args)
         if handler is None:
             raise MailError(404)
-        return handler(_Mailbox(self._host, key), args)
+        return handler(Mailbox(self._host, key), args)
 
 
-class _Mailbox:
+class Mailbox:
     """One account's senders, recipients, suppressions and messages."""
 
     def __init__(self, host: Host, key: str) -> None:
@@ -98,6 +98,7 @@ class _Mailbox:
         self.now = host.clock.time()
 
     def add(self, kind: str, address: str, content: Mapping[str, Any] | None = None) -> int:
+        """Keep an item: a sender, a suppression, a message; returns its id."""
         return tables.insert(
             self.db,
             "mail_item",
@@ -109,44 +110,33 @@ class _Mailbox:
         )
 
     def find(self, kind: str, address: str | None = None) -> list[dict[str, Any]]:
+        """Items of a kind, or those of an address, oldest first."""
         query = "SELECT * FROM dyn_mail_item WHERE apikey = ? AND kind = ? AND (? IS NULL OR address = ?)"
         found = tables.rows(self.db, f"{query} ORDER BY item_id", self.key, kind, address, address)
         return [{**row, "content": json.loads(row["content"])} for row in found]
 
     def one(self, kind: str, address: str) -> dict[str, Any]:
+        """The item of an address; 404 when there is none."""
         found = self.find(kind, address)
         if not found:
             raise MailError(404)
         return found[0]
 
     def change(self, item: Mapping[str, Any], **content: Any) -> None:
+        """Change some of an item's content."""
         self.db.execute(
             "UPDATE dyn_mail_item SET content = ? WHERE item_id = ?",
             [json.dumps({**item["content"], **content}), item["item_id"]],
         )
 
     def remove(self, kind: str, address: str) -> bool:
+        """Drop the items of an address; returns whether there were any."""
         query = "DELETE FROM dyn_mail_item WHERE apikey = ? AND kind = ? AND address = ?"
         return self.db.execute(query, [self.key, kind, address]).rowcount > 0
 
 
-def add_account(host: Host, key: str, data: Mapping[str, Any]) -> None:
-    """Store an account of a data file: senders, recipients, suppressions (addresses)."""
-    content = {
-        "username": str(data.get("username", "postmaster@example.test")),
-        "companyname": str(data.get("companyname", "")),
-    }
-    host.db.execute(
-        "INSERT OR REPLACE INTO dyn_mail_account (apikey, content) VALUES (?, ?)", [key, json.dumps(content)]
-    )
-    box = _Mailbox(host, key)
-    for kind in ("sender", "recipient", "suppression"):
-        for address in data.get(f"{kind}s", []):
-            box.remove(kind, str(address))
-            box.add(kind, str(address), _NEW.get(kind, {}))
-
-
-_NEW: dict[str, dict[str, Any]] = {
+#: What a new sender or recipient starts with.
+NEW: dict[str, dict[str, Any]] = {
     "sender": {"seeding": 0, "dkim": "", "status": "ready"},
     "recipient": {"status": "active"},
 }
@@ -193,13 +183,13 @@ def _last_moment(end: str) -> str:
     return f"{end}T23:59:59" if len(end) == 10 else end[:19]
 
 
-def _accounts(box: _Mailbox, args: Arguments) -> Any:
+def _accounts(box: Mailbox, args: Arguments) -> Any:
     found = tables.rows(box.db, "SELECT * FROM dyn_mail_account ORDER BY rowid")
     listed = [{**json.loads(row["content"]), "apikey": row["apikey"]} for row in found]
     return {"accounts": _page(args, listed)}
 
 
-def _save_account(box: _Mailbox, args: Arguments) -> Any:
+def _save_account(box: Mailbox, args: Arguments) -> Any:
     name = _need_address(args, "username")
     for field in ("password", "companyname", "phone"):
         _need(args, field)
@@ -212,7 +202,7 @@ def _save_account(box: _Mailbox, args: Arguments) -> Any:
     return {**content, "apikey": key}
 
 
-def _delete_account(box: _Mailbox, args: Arguments) -> Any:
+def _delete_account(box: Mailbox, args: Arguments) -> Any:
     name = _need(args, "username")
     for row in tables.rows(box.db, "SELECT * FROM dyn_mail_account"):
         if json.loads(row["content"]).get("username") == name and row["apikey"] != box.key:
@@ -221,24 +211,24 @@ def _delete_account(box: _Mailbox, args: Arguments) -> Any:
     raise MailError(404)
 
 
-def _xheaders(box: _Mailbox, _: Arguments) -> Any:
+def _xheaders(box: Mailbox, _: Arguments) -> Any:
     row = tables.one(box.db, "SELECT xheaders FROM dyn_mail_account WHERE apikey = ?", box.key)
     names = json.loads(row["xheaders"]) if row else []
     return {f"xheader{number}": name for number, name in enumerate([*names, "", "", "", ""][:4], 1)}
 
 
-def _save_xheaders(box: _Mailbox, args: Arguments) -> Any:
+def _save_xheaders(box: Mailbox, args: Arguments) -> Any:
     names = [args.get(f"xheader{number}", "") for number in range(1, 5)]
     box.db.execute("UPDATE dyn_mail_account SET xheaders = ? WHERE apikey = ?", [json.dumps(names), box.key])
     return _xheaders(box, args)
 
 
-def _senders(box: _Mailbox, args: Arguments) -> Any:
+def _senders(box: Mailbox, args: Arguments) -> Any:
     listed = [{"emailaddress": item["address"]} for item in box.find("sender")]
     return {"senders": _page(args, listed)}
 
 
-def _add_sender(box: _Mailbox, args: Arguments) -> Any:
+def _add_sender(box: Mailbox, args: Arguments) -> Any:
     address = _need_address(args)
     seeding = {"seeding": int(args["seeding"])} if args.get("seeding", "").isdigit() else {}
     existing = box.find("sender", address)
@@ -247,22 +237,22 @@ def _add_sender(box: _Mailbox, args: Arguments) -> Any:
     if existing:
         box.change(existing[0], **seeding)
     else:
-        box.add("sender", address, {**_NEW["sender"], **seeding})
+        box.add("sender", address, {**NEW["sender"], **seeding})
     return {}
 
 
-def _sender_details(box: _Mailbox, args: Arguments) -> Any:
+def _sender_details(box: Mailbox, args: Arguments) -> Any:
     item = box.one("sender", _need(args, "emailaddress"))
     content = {name: value for name, value in item["content"].items() if name != "status"}
     return {"emailaddress": item["address"], "issetup": 1, **content}
 
 
-def _sender_status(box: _Mailbox, args: Arguments) -> Any:
+def _sender_status(box: Mailbox, args: Arguments) -> Any:
     item = box.one("sender", _need(args, "emailaddress"))
     return {"ready": int(item["content"].get("status") == "ready")}
 
 
-def _dkim(box: _Mailbox, args: Arguments) -> Any:
+def _dkim(box: Mailbox, args: Arguments) -> Any:
     item = box.one("sender", _need(args, "emailaddress"))
     name = _need(args, "dkim")
     box.change(item, dkim=name)
@@ -272,13 +262,13 @@ def _dkim(box: _Mailbox, args: Arguments) -> Any:
     }
 
 
-def _delete_sender(box: _Mailbox, args: Arguments) -> Any:
+def _delete_sender(box: Mailbox, args: Arguments) -> Any:
     if not box.remove("sender", _need(args, "emailaddress")):
         raise MailError(404)
     return {}
 
 
-def _recipient_status(box: _Mailbox, args: Arguments) -> Any:
+def _recipient_status(box: Mailbox, args: Arguments) -> Any:
     addresses = _BRACKETED.findall(_need(args, "emailaddress"))
     suppressed = {item["address"] for item in box.find("suppression")}
     return {
@@ -289,7 +279,7 @@ def _recipient_status(box: _Mailbox, args: Arguments) -> Any:
     }
 
 
-def _activate(box: _Mailbox, args: Arguments) -> Any:
+def _activate(box: Mailbox, args: Arguments) -> Any:
     addresses = _BRACKETED.findall(_need(args, "emailaddress"))
     if not addresses:
         raise MailError(452)
@@ -298,7 +288,7 @@ def _activate(box: _Mailbox, args: Arguments) -> Any:
     return {}
 
 
-def _suppressions(box: _Mailbox, args: Arguments) -> Any:
+def _suppressions(box: Mailbox, args: Arguments) -> Any:
     items = _within(args, box.find("suppression"), "startdate", "enddate")
     listed = [
         {"emailaddress": item["address"], "reasontype": "complaint", "suppresstime": _day(item["at"])}
@@ -307,11 +297,11 @@ def _suppressions(box: _Mailbox, args: Arguments) -> Any:
     return {"suppressions": _page(args, listed)}
 
 
-def _suppression_count(box: _Mailbox, args: Arguments) -> Any:
+def _suppression_count(box: Mailbox, args: Arguments) -> Any:
     return {"count": len(_within(args, box.find("suppression"), "startdate", "enddate"))}
 
 
-def _suppress(box: _Mailbox, args: Arguments) -> Any:
+def _suppress(box: Mailbox, args: Arguments) -> Any:
     addresses = _BRACKETED.findall(_need(args, "emailaddress"))
     if not addresses:
         raise MailError(452)
@@ -321,7 +311,7 @@ def _suppress(box: _Mailbox, args: Arguments) -> Any:
     return {}
 
 
-def _send(box: _Mailbox, args: Arguments) -> Any:
+def _send(box: Mailbox, args: Arguments) -> Any:
     sender = _need(args, "from")
     recipients = _BRACKETED.findall(_need(args, "to"))
     _need(args, "subject")
@@ -338,7 +328,7 @@ def _send(box: _Mailbox, args: Arguments) -> Any:
     return f"{len(recipients)} message(s) queued"
 
 
-def _report(box: _Mailbox, path: str, args: Arguments) -> Any:
+def _report(box: Mailbox, path: str, args: Arguments) -> Any:
     """A report, its count, its unique recipients, or the count of those."""
     name, *extra = path.split("/")
     unique = "unique" in extra
@@ -372,7 +362,7 @@ def _reported(item: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-_HANDLERS: dict[tuple[str, str], Callable[[_Mailbox, Arguments], Any]] = {
+_HANDLERS: dict[tuple[str, str], Callable[[Mailbox, Arguments], Any]] = {
     ("GET", "accounts"): _accounts,
     ("POST", "accounts"): _save_account,
     ("POST", "accounts/delete"): _delete_account,

@@ -119,8 +119,7 @@ class DynService(Service):
             "rate_limit": lambda times=1: setattr(self._api, "limited", times),
         }
 
-    def _spoil(self, state: str, *, customer: str = "%", user: str = "%", times: int = 1) -> None:
-        del times  # the host's default: tokens are spoilt once
+    def _spoil(self, state: str, *, customer: str = "%", user: str = "%") -> None:
         sessions.spoil(self.host.db, state, customer, user)
 
     def _block_zone(self, *, zone: str, task_name: str = "ProvisionZone", times: int | None = 1) -> None:

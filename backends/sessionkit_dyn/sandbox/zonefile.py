@@ -154,6 +154,28 @@ def _split(*names: str) -> Any:
     return fields
 
 
+def _loc(rdata: Any) -> dict[str, Any]:
+    words = str(rdata.to_text()).split()
+    north = next(place for place, word in enumerate(words) if word in {"N", "S"}) + 1
+    east = next(place for place, word in enumerate(words) if word in {"E", "W"}) + 1
+    given = words[east:]
+    size, horizontal, vertical = given[1:] + ["1m", "10000m", "10m"][len(given) - 1 :]
+    return {
+        "latitude": " ".join(words[:north]),
+        "longitude": " ".join(words[north:east]),
+        "altitude": given[0],
+        "size": size,
+        "horiz_pre": horizontal,
+        "vert_pre": vertical,
+    }
+
+
+def _csync(rdata: Any) -> dict[str, Any]:
+    serial, _, *types = rdata.to_text().split()
+    flags = [name for bit, name in ((1, "immediate"), (2, "soaminimum")) if rdata.flags & bit]
+    return {"soa_serial": serial, "flags": flags, "types": types}
+
+
 #: Record type -> its fields from the rdata of dnspython.
 _FIELDS: dict[str, Any] = {
     "A": lambda rdata: {"address": rdata.address},
@@ -172,6 +194,7 @@ _FIELDS: dict[str, Any] = {
         "certificate": _base64(rdata.certificate),
     },
     "CNAME": lambda rdata: {"cname": str(rdata.target)},
+    "CSYNC": _csync,
     "DHCID": lambda rdata: {"digest": _base64(rdata.data)},
     "DNAME": lambda rdata: {"dname": str(rdata.target)},
     "DNSKEY": _key,
@@ -179,6 +202,7 @@ _FIELDS: dict[str, Any] = {
     "IPSECKEY": _split("precedence", "gatetype", "algorithm", "gateway", "public_key"),
     "KEY": _split("flags", "protocol", "algorithm", "public_key"),
     "KX": lambda rdata: {"exchange": str(rdata.exchange), "preference": rdata.preference},
+    "LOC": _loc,
     "MX": lambda rdata: {"exchange": str(rdata.exchange), "preference": rdata.preference},
     "NAPTR": lambda rdata: {
         "order": rdata.order,

@@ -53,11 +53,7 @@ def create(call: Call) -> Answer:
     zone = plain_name(call.part(0) or call.args.get("zone", ""))
     rname = call.need("rname")
     _check_new(call, zone)
-    style = call.args.get("serial_style") or "increment"
-    if style not in SERIAL_STYLES:
-        raise invalid(
-            "serial_style", f"Value must be one of {', '.join(SERIAL_STYLES)}", "create: Zone not created"
-        )
+    style = str(call.args.get("serial_style") or "increment")
     add_zone(call, zone, rname=rname, ttl=call.args.get("ttl"), style=style)
     row = changes.zone_row(call, zone)
     return done(public(row), _SETUP, f"create: New zone {zone} created.  Publish it to put it on our server.")
@@ -65,6 +61,10 @@ def create(call: Call) -> Answer:
 
 def add_zone(call: Call, zone: str, *, rname: Any, ttl: Any = None, style: str = "increment") -> None:
     """Keep a zone with its SOA and its four name servers."""
+    if style not in SERIAL_STYLES:
+        raise invalid(
+            "serial_style", f"Value must be one of {', '.join(SERIAL_STYLES)}", "create: Zone not created"
+        )
     try:
         seconds = check_ttl(ttl) or 3600
         rdata = RECORD_TYPES["SOA"].validate({"rname": rname, "minimum": 1800})

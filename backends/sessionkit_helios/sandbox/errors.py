@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse
@@ -26,5 +25,5 @@ class ApiError(Exception):
 
 def render(error: ApiError) -> JSONResponse:
     """The response for an `ApiError`."""
-    body = {"statusCode": error.status, "error": HTTPStatus(error.status).phrase, "message": error.message}
+    body = {"statusCode": error.status, "message": error.message}
     return JSONResponse(body, error.status, error.headers)

@@ -50,7 +50,7 @@ class HeliosService(Service):
 
     def __init__(self, host: Host) -> None:
         super().__init__(host)
-        self.tokens = TokenDesk(host.db, host.clock)
+        self.tokens = TokenDesk(host.db, host.clock, f"{host.url}/v1")
         self._store = FeatureStore(host.db)
         self._gallery = Gallery(self._store, host.clock)
         self.origin = PictureOrigin(self._gallery, host.clock)

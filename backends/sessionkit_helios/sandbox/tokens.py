@@ -46,9 +46,10 @@ class TokenDesk:
         requests: How often a token was asked for, by client id; "" for requests that named none.
     """
 
-    def __init__(self, db: sqlite3.Connection, clock: Clock) -> None:
+    def __init__(self, db: sqlite3.Connection, clock: Clock, issuer: str) -> None:
         self._db = db
         self._clock = clock
+        self._issuer = issuer
         self.lifetime = LIFETIME
         self.requests: dict[str, int] = {}
         self._key = b""
@@ -84,7 +85,7 @@ class TokenDesk:
             )
         return self._sign(
             {
-                "iss": "helios",
+                "iss": self._issuer,
                 "sub": client,
                 "jti": identifier,
                 "iat": int(now),

@@ -38,7 +38,7 @@ class LocalTransport:
     def __init__(self, options: Options, listener: Listener) -> None:
         self._listener = listener
         self._limit = options.queue_limit
-        self._early: deque[Event] = deque()
+        self._early: deque[tuple[Event, Callable[..., Any] | None]] = deque()
         self._open = False
 
     @property
@@ -56,9 +56,13 @@ class LocalTransport:
         with _bus.lock:
             _bus.transports.add(self)
         self._open = True
-        self._listener.is_up()
         while self._early:
-            self.publish(self._early.popleft())
+            event, on_error = self._early.popleft()
+            try:
+                self.publish(event)
+            except EventQueueFull as error:
+                self._listener.undelivered(event, error, on_error)
+        self._listener.is_up()
 
     def close(self, timeout: float, *, keep: bool = False) -> None:  # noqa: ARG002 - nothing waits here
         """Leave."""
@@ -66,7 +70,7 @@ class LocalTransport:
             _bus.transports.discard(self)
         self._open = False
 
-    def publish(self, event: Event, on_error: Callable[..., Any] | None = None) -> None:  # noqa: ARG002
+    def publish(self, event: Event, on_error: Callable[..., Any] | None = None) -> None:
         """Put the event in the queue of every hub that wants it.
 
         Raises:
@@ -75,7 +79,7 @@ class LocalTransport:
         if not self._open:
             if len(self._early) >= self._limit:
                 raise EventQueueFull(f"{self._limit} events wait for this hub to connect")
-            self._early.append(event)
+            self._early.append((event, on_error))
             return
         with _bus.lock:
             wanting = [to for to in _bus.transports if to._listener.wants(event)]  # noqa: SLF001 - own class

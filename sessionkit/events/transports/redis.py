@@ -13,7 +13,8 @@ Parameters in the URL's query:
 
 What is guaranteed for an event that `publish` accepted: it is sent again after every reconnection until
 Redis has stored it, in order; a hub drops what it has seen. A hub that was disconnected reads on where
-it stopped, so it misses only what the stream has dropped meanwhile (then an error is logged).
+it stopped, so it misses only what the stream has dropped meanwhile (then an error is logged), or what Redis
+itself forgot when it crashed, which its persistence settings decide.
 
 Without a group, every hub gets every event from its own `connect()` on. With a group, Redis keeps the place:
 a process that is started again gets what was published while it was away, the members of a group share the
@@ -161,19 +162,14 @@ class Place:
             self.last = newest[0][0] if newest else "0-0"
             return
         oldest = client.xrange(stream, count=1)
-        if (
-            oldest
-            and _number(oldest[0][0]) > _number(self.last)
-            and client.xlen(stream) >= self.settings.maxlen
-        ):
+        passed = oldest and _number(oldest[0][0]) > _number(self.last)
+        if passed and client.xlen(stream) >= self.settings.maxlen:
             _logger.error("the stream %s has dropped events that this hub had not read yet", stream)
 
     def read(self, client: Any) -> Batch:
         """The entries after the place."""
-        answer = client.xread(
-            {self.settings.stream: self.last}, count=_BATCH, block=int(_BLOCK_SECONDS * 1000)
-        )
-        return _entries(answer)
+        after = {self.settings.stream: self.last}
+        return _entries(client.xread(after, count=_BATCH, block=int(_BLOCK_SECONDS * 1000)))
 
     def passed(self, entry_id: str) -> None:
         """The entry is in the hub's queue."""

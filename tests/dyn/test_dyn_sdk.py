@@ -79,7 +79,7 @@ def session(sandbox):
 
 
 def node(kind):
-    return ZONE if kind in {"CSYNC"} else f"{kind.lower()}.{ZONE}"
+    return ZONE if kind == "CSYNC" else f"{kind.lower()}.{ZONE}"
 
 
 def test_the_table_covers_every_record_type_but_the_zones_own():
@@ -170,7 +170,7 @@ def test_listings_of_zones_nodes_and_reports(session):
     api = zone.get_node("api")
     assert len(api.get_all_records_by_type("A")) == 3
     assert len(api.get_any_records()["a_records"]) == 3
-    now = datetime(2026, 1, 1)
+    now = datetime(2026, 1, 1)  # noqa: DTZ001 - the vendor's code takes naive times
     csv = zone.get_qps(now - timedelta(hours=1), now)["csv"]
     assert re.fullmatch(r"Timestamp,Queries\n(\d+,\d+\n)+", csv)
     assert "allowed" in reports.get_check_permission(["RecordAdd"], "shop.example")
@@ -268,7 +268,7 @@ def test_users_contacts_groups_and_notifiers(session):
     assert len(accounts.get_users()) == 4
     user.delete()
     with pytest.raises(errors.DynectGetError):
-        accounts.User("zoe").email
+        assert accounts.User("zoe").email
 
     contact = accounts.Contact(
         "kim", email="kim@shop.example", first_name="Kim", last_name="K", organization="Acme"

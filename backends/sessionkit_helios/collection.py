@@ -1,0 +1,202 @@
+"""`FeatureCollection`: the features a search or a list of ids found, as they come."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from sessionkit.errors import RequestError
+from sessionkit_helios.batch import Failure, PartialFailure, in_order
+from sessionkit_helios.features import Feature, Observation, SensorReading
+from sessionkit_helios.search import Page, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+F = TypeVar("F", bound=Feature)
+
+
+class FeatureCollection(Generic[F]):
+    """Features in order. Iterating begins with the first page, while later ones are still under way.
+
+    >>> found = Cameras().index(state="Virginia")
+    >>> found.total, found.extent                    # known from the first page
+    >>> for camera in found: print(camera.city)      # as they come
+    >>> found.city, found.coordinates                # one list for each field of a feature
+    >>> found = found if not found.failed else found.retry()
+
+    Iterating raises `PartialFailure` where a page is missing; `features` and the lists leave it out, and
+    `failed` names it.
+    """
+
+    def __init__(self, source: Source, kind: type[F]) -> None:
+        self._source = source
+        self._kind = kind
+        # One entry for each page: its features, or why it failed.
+        self._loaded: list[list[F] | Failure] = []
+        self._pages: Iterator[Page | Failure] | None = source.pages()
+
+    @property
+    def total(self) -> int:
+        """How many match, as the service counted when it was first asked."""
+        return self._source.total
+
+    @property
+    def aggregations(self) -> Mapping[str, Any]:
+        """What was counted with `aggs=`: name -> [{"value": ..., "count": ...}]."""
+        return self._source.aggregations
+
+    @property
+    def extent(self) -> list[float]:
+        """West, south, east, north of the first page; [] when it is empty."""
+        return self._source.extent
+
+    @property
+    def features(self) -> list[F]:
+        """All features, of every page that came; waits for them."""
+        self._load_all()
+        return [feature for page in self._loaded if not isinstance(page, Failure) for feature in page]
+
+    @property
+    def failed(self) -> list[Failure]:
+        """The pages, or ids, that failed; waits for all."""
+        self._load_all()
+        return [page for page in self._loaded if isinstance(page, Failure)]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing failed."""
+        return not self.failed
+
+    def retry(self) -> FeatureCollection[F]:
+        """Ask once more for what failed, and keep the rest in its place."""
+        self._load_all()
+        again: FeatureCollection[F] = type(self)(self._source, self._kind)
+        again._pages = None
+        for page in self._loaded:
+            repeated = self._source.again(page) if isinstance(page, Failure) else None
+            again._loaded += [page] if repeated is None else map(self._made, repeated)
+        return again
+
+    def raise_for_failures(self) -> None:
+        """Raise `PartialFailure`, naming what failed, if anything did."""
+        if self.failed:
+            raise PartialFailure(self.failed)
+
+    def to_geojson(self) -> dict[str, Any]:
+        """A GeoJSON FeatureCollection."""
+        return {"type": "FeatureCollection", "features": [dict(feature.json) for feature in self.features]}
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """One flat dictionary for each feature."""
+        return [feature.to_record() for feature in self.features]
+
+    def to_dataframe(self) -> Any:
+        """A pandas table, one row for each feature; pandas must be installed."""
+        # Loaded when a table is wanted: it takes longer to import than most programs to run.
+        return import_module("pandas").DataFrame.from_records(self.to_records())
+
+    def _made(self, page: Page | Failure) -> list[F] | Failure:
+        return page if isinstance(page, Failure) else [self._kind(item) for item in page.items]
+
+    def _load_next(self) -> bool:
+        page = next(self._pages, None) if self._pages is not None else None
+        if page is None:
+            self._pages = None
+            return False
+        self._loaded.append(self._made(page))
+        return True
+
+    def _load_all(self) -> None:
+        while self._load_next():
+            pass
+
+    def __iter__(self) -> Iterator[F]:
+        index = 0
+        while index < len(self._loaded) or self._load_next():
+            page = self._loaded[index]
+            if isinstance(page, Failure):
+                raise PartialFailure([page])
+            yield from page
+            index += 1
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def __getitem__(self, index: int) -> F:
+        return self.features[index]
+
+    def __add__(self, other: FeatureCollection[F]) -> FeatureCollection[F]:
+        if not isinstance(other, FeatureCollection) or other._kind is not self._kind:
+            return NotImplemented
+        return type(self)(_Given([*self.features, *other.features]), self._kind)
+
+    def __getattr__(self, name: str) -> list[Any]:
+        if name.startswith("_") or name not in {*self._kind.fields, "coordinates"}:
+            raise AttributeError(f"{type(self).__name__} has no {name!r}")
+        return [getattr(feature, name) for feature in self.features]
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.total}: {self._kind.__name__}>"
+
+
+class ObservationCollection(FeatureCollection[Observation]):
+    """Observations, and what their sensors say."""
+
+    def readings(self) -> dict[str, list[SensorReading]]:
+        """By sensor, in the observations' order."""
+        found: dict[str, list[SensorReading]] = {}
+        for feature in self.features:
+            for reading in feature.readings():
+                found.setdefault(reading.sensor, []).append(reading)
+        return found
+
+
+class Shown:
+    """The features of some ids, one request each.
+
+    Args:
+        show: Asks for one.
+        ids: Which.
+        workers: Requests at once.
+    """
+
+    def __init__(self, show: Callable[[str], Any], ids: Sequence[str], workers: int) -> None:
+        self._show = show
+        self._ids = ids
+        self._workers = workers
+        self.total = len(ids)
+        self.aggregations: Mapping[str, Any] = {}
+        self.extent: list[float] = []
+
+    def pages(self) -> Iterator[Page | Failure]:
+        """One page for each id."""
+        if not self._ids:
+            return iter(())
+        return in_order(self._attempt, self._ids, min(self._workers, len(self._ids)))
+
+    def again(self, failure: Failure) -> Iterable[Page | Failure]:
+        """One id once more."""
+        return [self._attempt(str(failure.query))]
+
+    def _attempt(self, identifier: str) -> Page | Failure:
+        try:
+            return Page([self._show(identifier)], 1, {}, [])
+        except RequestError as error:
+            return Failure(identifier, error)
+
+
+class _Given:
+    """Features that are there already."""
+
+    def __init__(self, features: Sequence[Feature]) -> None:
+        self._page = Page([feature.json for feature in features], len(features), {}, [])
+        self.total = len(features)
+        self.aggregations: Mapping[str, Any] = {}
+        self.extent: list[float] = []
+
+    def pages(self) -> Iterator[Page | Failure]:
+        return iter([self._page])
+
+    def again(self, failure: Failure) -> Iterable[Page | Failure]:
+        return [failure]

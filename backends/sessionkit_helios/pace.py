@@ -1,0 +1,96 @@
+"""A rate limit that all threads and processes of a machine keep together."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import filelock
+
+from sessionkit import fork
+from sessionkit.errors import CallTimeout, ConfigurationError
+
+if TYPE_CHECKING:
+    from sessionkit.clock import Deadline
+
+_MOMENT = struct.Struct("<d")
+_BURST = 0.1
+
+
+class Pace:
+    """At most `rate` requests a second for everybody who names the same account.
+
+    The moment at which the next request may leave lies in a small file; who wants to send takes it and
+    moves it on. A tenth of a second's worth may leave at once. Where the file cannot be written, each
+    process keeps the rate for itself.
+
+    Args:
+        rate: Requests a second.
+        account: Whose limit it is.
+
+    Raises:
+        ConfigurationError: a rate that is not above zero.
+    """
+
+    def __init__(self, rate: float, account: str) -> None:
+        if not 0 < rate < float("inf"):
+            raise ConfigurationError(f"rate_limit is {rate}", hint="requests a second, above zero")
+        self._interval = 1.0 / rate
+        name = hashlib.sha256(account.encode()).hexdigest()[:16]
+        owner = os.getuid() if hasattr(os, "getuid") else "user"
+        self._path = Path(tempfile.gettempdir()) / f"sessionkit-helios-{owner}" / f"{name}.pace"
+        self._own = 0.0
+        fork.aware(self).after_fork_in_child()
+
+    def after_fork_in_child(self) -> None:
+        """Locks of a parent's threads are of no use to its child."""
+        self._lock = threading.Lock()
+        self._file_lock = filelock.FileLock(f"{self._path}.lock", thread_local=False)
+
+    def wait(self, deadline: Deadline) -> None:
+        """Wait for this request's turn.
+
+        Raises:
+            CallTimeout: when that would be after `deadline`.
+        """
+        with self._lock:
+            delay = self._take()
+        if delay > deadline.remaining():
+            raise CallTimeout(
+                f"the rate limit leaves no room for this call within {deadline.seconds:g} s",
+                hint="raise rate_limit= or timeout=",
+                sent=False,
+            )
+        if delay > 0:
+            deadline.sleep(delay)
+
+    def _take(self) -> float:
+        """Seconds until this request may leave, by the clock that all processes of a machine share."""
+        try:
+            self._path.parent.mkdir(mode=0o700, exist_ok=True)
+            with self._file_lock.acquire(timeout=5):
+                delay, following = self._next(self._read())
+                self._path.write_bytes(_MOMENT.pack(following))
+        except (OSError, filelock.Timeout):
+            delay, following = self._next(self._own)
+        self._own = following
+        return delay
+
+    def _next(self, planned: float) -> tuple[float, float]:
+        now = time.monotonic()
+        # A moment far ahead was written before this machine was started anew.
+        begin = max(now - _BURST, planned if planned < now + 600 else 0.0)
+        return max(0.0, begin - now), begin + self._interval
+
+    def _read(self) -> float:
+        try:
+            (planned,) = _MOMENT.unpack(self._path.read_bytes())
+        except (OSError, struct.error):
+            return 0.0
+        return float(planned) if planned == planned else 0.0  # noqa: PLR0124 - not a number is not itself

@@ -1,0 +1,296 @@
+"""Searches of any length: pages fetched ahead, in order, and split where the service's window ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sessionkit.errors import ConfigurationError, RequestError, UnexpectedResponse
+from sessionkit_helios.batch import Failure, in_order
+from sessionkit_helios.parameters import time_of, time_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from sessionkit_helios.session import HeliosSession
+
+PAGE = 100
+LAST_SKIP = 4000
+"""The service gives nothing beyond this position; a longer search is split."""
+
+_WORLD = (-180.0, -90.0, 180.0, 90.0)
+_SMALLEST_BOX = 1e-6  # degrees; what lies closer together than this is not told apart
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True)
+class Page:
+    """One answer of a search.
+
+    Attributes:
+        items: The features, as they came.
+        total: How many match in all.
+        aggregations: What was counted: name -> [{"value": ..., "count": ...}].
+        bbox: West, south, east, north of the page, or [].
+    """
+
+    items: list[Any]
+    total: int
+    aggregations: Mapping[str, Any]
+    bbox: list[float]
+
+
+@dataclass(frozen=True)
+class Query:
+    """A page of a search, or with `whole` all of it: parameters, and the positions wanted."""
+
+    parameters: Mapping[str, str]
+    skip: int = 0
+    limit: int = PAGE
+    whole: bool = False
+
+    def at(self, skip: int, limit: int) -> Query:
+        """Another page of the same."""
+        return Query(self.parameters, skip, limit)
+
+    def narrowed(self, **parameters: str) -> Query:
+        """All of a part of it."""
+        return Query({**self.parameters, **parameters}, 0, self.limit, whole=True)
+
+    def __str__(self) -> str:
+        shown = "&".join(f"{name}={value}" for name, value in self.parameters.items())
+        return f"{shown}&limit={self.limit}&skip={self.skip}"
+
+
+class Source(Protocol):
+    """Where the features of a collection come from.
+
+    Attributes:
+        total: How many there are.
+        aggregations: What was counted of them.
+        extent: West, south, east, north of the first page, or [].
+    """
+
+    total: int
+    aggregations: Mapping[str, Any]
+    extent: list[float]
+
+    def pages(self) -> Iterator[Page | Failure]:
+        """All pages in order; in the place of one that failed, why."""
+
+    def again(self, failure: Failure) -> Iterable[Page | Failure]:
+        """What failed, once more."""
+
+
+class Search:
+    """One search of one API; asks for its first page at once.
+
+    Args:
+        session: Who asks.
+        api: "cameras", "observations", ...
+        parameters: Encoded; without `limit` and `skip`.
+        limit: Entries of a page.
+        skip: Entries to leave out at the beginning.
+
+    Raises:
+        RequestError: there is no first page.
+        ConfigurationError: `limit` or `skip` cannot be.
+    """
+
+    def __init__(
+        self, session: HeliosSession, api: str, parameters: Mapping[str, str], limit: int, skip: int
+    ) -> None:
+        if not 0 <= limit <= PAGE or skip < 0:
+            raise ConfigurationError(f"limit={limit} is not from 0 to {PAGE}, or skip={skip} is below 0")
+        self._session = session
+        self._api = api
+        self._split: Callable[[Query], Sequence[Query]] = {
+            "observations": self._by_time,
+            "collections": self._by_creation,
+        }.get(api, _by_place)
+        self._query = Query(parameters, skip, limit)
+        self._first = self.ask(Query(parameters, min(skip, LAST_SKIP), limit))
+        self.total = self._first.total
+        self.aggregations = self._first.aggregations
+        self.extent = self._first.bbox
+
+    def ask(self, query: Query) -> Page:
+        """One page.
+
+        Raises:
+            RequestError: there is no answer, or none that makes sense.
+        """
+        arguments = {**query.parameters, "limit": query.limit, "skip": query.skip}
+        return _page(self._session.get(f"/{self._api}", arguments), self._api)
+
+    def pages(self) -> Iterator[Page | Failure]:
+        """All pages in order; in the place of one that failed, why."""
+        query = self._query
+        if query.limit == 0 or self.total <= query.skip:
+            return iter(())
+        if _reachable(query, self.total):
+            return chain([self._first], self._rest(query, self.total))
+        return self._parts()
+
+    def again(self, failure: Failure) -> Iterable[Page | Failure]:
+        """The page, or the part of the search, that failed."""
+        assert isinstance(failure.query, Query)
+        return self._part(failure.query) if failure.query.whole else [self._attempt(failure.query)]
+
+    def _attempt(self, query: Query) -> Page | Failure:
+        try:
+            return self.ask(query)
+        except RequestError as error:
+            return Failure(query, error)
+
+    def _rest(self, query: Query, total: int) -> Iterator[Page | Failure]:
+        """The pages after the first."""
+        step = query.limit
+        queries = [query.at(skip, min(step, total - skip)) for skip in range(query.skip + step, total, step)]
+        if not queries:
+            return iter(())
+        return in_order(self._attempt, queries, min(self._session.workers, len(queries)))
+
+    def _parts(self) -> Iterator[Page | Failure]:
+        """A search that is longer than the window, as several that are not."""
+        pages = self._part(self._query.narrowed())
+        key = self._query.parameters.get("sort")
+        if key is not None and key not in {"time", "created_at"}:
+            pages = _sorted(pages, key, descending=self._query.parameters.get("sort_dir") == "desc")
+        seen: set[Any] = set()
+        left_out = self._query.skip
+        for page in pages:
+            if isinstance(page, Failure):
+                yield page
+                continue
+            # What lies on the border of two parts is in both.
+            items = [item for item in page.items if not _known(item, seen)]
+            yield Page(items[left_out:], page.total, page.aggregations, page.bbox)
+            left_out = max(0, left_out - len(items))
+
+    def _part(self, query: Query) -> Iterator[Page | Failure]:
+        """All pages of a part, split further where it is still too long."""
+        try:
+            first = self.ask(query)
+            parts = () if _reachable(query, first.total) else self._split(query)
+        except RequestError as error:
+            yield Failure(query, error)
+            return
+        if parts:
+            yield from chain.from_iterable(map(self._part, parts))
+            return
+        end = min(first.total, LAST_SKIP // query.limit * query.limit + query.limit)
+        yield first
+        yield from self._rest(query, end)
+        if first.total > end:
+            beyond = UnexpectedResponse(f"only {end:,} of {first.total:,} entries can be reached")
+            yield Failure(query.at(end, query.limit), beyond)
+
+    def _by_time(self, query: Query) -> Sequence[Query]:
+        return self._halves(query, "time_min", "time_max", "time")
+
+    def _by_creation(self, query: Query) -> Sequence[Query]:
+        return self._halves(query, "created_at_min", "created_at_max", "created_at")
+
+    def _halves(self, query: Query, low: str, high: str, key: str) -> Sequence[Query]:
+        """The same for the earlier and the later half; in the order the search is sorted in."""
+        begin = time_of(query.parameters.get(low)) or self._edge(query, key, "asc")
+        end = time_of(query.parameters.get(high)) or self._edge(query, key, "desc")
+        if begin is None or end is None or end - begin < 2 * _MILLISECOND:
+            return ()
+        middle = begin + (end - begin) // 2
+        middle = middle.replace(microsecond=middle.microsecond // 1000 * 1000)
+        halves = (
+            query.narrowed(**{low: time_text(begin), high: time_text(middle)}),
+            query.narrowed(**{low: time_text(middle + _MILLISECOND), high: time_text(end)}),
+        )
+        descending = query.parameters.get("sort_dir") == "desc" and query.parameters.get("sort") == key
+        return halves[::-1] if descending else halves
+
+    def _edge(self, query: Query, key: str, direction: str) -> datetime | None:
+        """The first or last instant of what matches."""
+        edge = Query({**query.parameters, "sort": key, "sort_dir": direction}, 0, 1)
+        items = self.ask(edge).items
+        if not items:
+            return None
+        found = items[0].get("properties", items[0])
+        return time_of(found.get(key)) if isinstance(found, dict) else None
+
+
+def _by_place(query: Query) -> Sequence[Query]:
+    """The same for the quarters of its box, or for its two sides of the antimeridian."""
+    west, south, east, north = _box(query.parameters.get("bbox"))
+    if west > east:
+        return _in_boxes(query, (west, south, 180.0, north), (-180.0, south, east, north))
+    if max(east - west, north - south) < _SMALLEST_BOX:
+        return ()
+    x, y = (west + east) / 2, (south + north) / 2
+    return _in_boxes(
+        query, (west, y, x, north), (x, y, east, north), (west, south, x, y), (x, south, east, y)
+    )
+
+
+def _in_boxes(query: Query, *boxes: tuple[float, ...]) -> Sequence[Query]:
+    return [query.narrowed(bbox=",".join(map(repr, box))) for box in boxes]
+
+
+def _box(text: str | None) -> tuple[float, float, float, float]:
+    if text is None:
+        return _WORLD
+    west, south, east, north = (float(part) for part in text.split(","))
+    return west, south, east, north
+
+
+def _reachable(query: Query, total: int) -> bool:
+    """Whether the last page of `total` entries begins within the window."""
+    return query.skip + (total - 1 - query.skip) // query.limit * query.limit <= LAST_SKIP
+
+
+def _sorted(pages: Iterable[Page | Failure], key: str, *, descending: bool) -> Iterator[Page | Failure]:
+    """One page of everything, sorted as the service would have."""
+    found: list[Any] = []
+    for page in pages:
+        if isinstance(page, Failure):
+            yield page
+        else:
+            found += page.items
+
+    def value(item: Any) -> tuple[bool, str]:
+        got = item.get("properties", item).get(key)
+        return got is None, str(got)
+
+    yield Page(sorted(found, key=value, reverse=descending), len(found), {}, [])
+
+
+def _known(item: Any, seen: set[str]) -> bool:
+    identifier = item.get("id") or item.get("_id")
+    if identifier in seen:
+        return True
+    seen.add(identifier)
+    return False
+
+
+def _page(answer: Any, api: str) -> Page:
+    """A page from the answer's JSON.
+
+    Raises:
+        UnexpectedResponse: it is none.
+    """
+    try:
+        if "results" in answer:
+            items, about = answer["results"], answer
+        else:
+            items, about = answer["features"], answer["properties"]
+        total = about["total"]
+        if (
+            isinstance(items, list)
+            and isinstance(total, int)
+            and all(isinstance(item, dict) for item in items)
+        ):
+            return Page(items, total, about.get("aggs") or {}, answer.get("bbox") or [])
+    except (KeyError, TypeError, AttributeError):
+        pass
+    raise UnexpectedResponse(f"the answer is no list of {api}", hint="is api_url the Helios API?")

@@ -1,0 +1,170 @@
+"""`HeliosSession`: signed in to Helios."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from sessionkit import paths
+from sessionkit.auth import ClientCredentials
+from sessionkit.clock import SYSTEM_CLOCK, Deadline
+from sessionkit.errors import AuthenticationError, ConfigurationError
+from sessionkit.http import Call, HttpEngine, Request, Response
+from sessionkit.tokens import FileTokenStore, Token, TokenStore
+from sessionkit_helios import credentials, legacy
+from sessionkit_helios.pace import Pace
+
+if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
+    from typing_extensions import Self
+
+    from sessionkit.secrets import Secret
+
+API_URL = "https://api.helios.earth/v1"
+TOKEN_FILE = ".helios_token"  # noqa: S105 - a file's name
+WORKERS = 32
+"""Requests of one method at once, when the session sets no limit."""
+
+
+class HeliosSession(HttpEngine):
+    """A session with the Helios weather service.
+
+        with HeliosSession() as sess:
+            for camera in Cameras().index(state="Virginia"):
+                print(camera.id, camera.description)
+
+    A token is fetched once, kept in `.helios_token`, shared by all threads and processes, and renewed before
+    it ends or when it is refused; a session that finds a good one asks for nothing until its first call.
+
+    Args:
+        client_id: The API key's id; None looks in the environment (`helios_client_id`), in `credentials.json`
+            and in the profile `helios`.
+        client_secret: Its secret (`helios_client_secret`).
+        api_url: Where the service is (`helios_api_url`).
+        base_dir: The directory of `.helios_token` and `credentials.json`. None keeps the token in the home
+            directory, and looks for the credentials in `~/.helios`.
+        max_concurrency: Requests under way at once, whichever method or thread asks; None for no limit.
+        token_expiration_threshold: Minutes before its end from which a token is renewed in the background.
+            A short-lived token is used for at least three quarters of its life.
+        ssl_verify: True, False, or the path of the authorities to trust.
+        token_store: Where the token is kept instead of the file, such as a `RedisTokenStore` for many
+            machines.
+        rate_limit: Requests a second at most, of this client id in all processes of this machine.
+        options: See `HttpEngine`: `timeout`, `retry`, `proxies`, `cache`, ...
+
+    Raises:
+        ConfigurationError: no credentials, or an argument that cannot work.
+    """
+
+    __metakey__ = "helios"
+    base_url = API_URL
+    user_agent = "sessionkit-helios"
+
+    def __init__(
+        self,
+        client_id: str | None = None,
+        client_secret: str | Secret | None = None,
+        api_url: str | None = None,
+        base_dir: str | os.PathLike[str] | None = None,
+        max_concurrency: int | None = None,
+        token_expiration_threshold: float = 60.0,
+        ssl_verify: bool | str | Path = True,
+        *,
+        token_store: TokenStore | None = None,
+        rate_limit: float | None = None,
+        **options: Any,
+    ) -> None:
+        if token_expiration_threshold < 0:
+            raise ConfigurationError("token_expiration_threshold is in minutes, and not negative")
+        home = paths.expanded("~")
+        base = paths.expanded(base_dir) if base_dir is not None else home / ".helios"
+        found = credentials.find(client_id, client_secret, api_url, base)
+        url = (found.api_url or API_URL).rstrip("/")
+        self.client_id = found.client_id
+        self.token_file = (base if base_dir is not None else home) / TOKEN_FILE
+        self._credential = ClientCredentials(
+            "/oauth/token",
+            found.client_id,
+            found.client_secret,
+            store=token_store or _file_store(self.token_file, found.client_id, url, base, home, options),
+            advisory=token_expiration_threshold * 60,
+        )
+        self._pace = Pace(rate_limit, f"{found.client_id}@{url}") if rate_limit is not None else None
+        super().__init__(
+            url,
+            auth=self._credential,
+            max_concurrency=max_concurrency,
+            verify=ssl_verify,
+            principal=found.client_id,
+            **options,
+        )
+
+    def start_session(self) -> None:
+        """Make sure of a good token: the service is asked about the one at hand, and a new one is fetched
+        only when it says no.
+
+        Nothing has to call this: `with` fetches a token when there is none, and each call renews what it
+        finds expired or refused.
+        """
+        deadline = Deadline.after(self.timeout, self.clock)
+        token = self._credential.source.current
+        if token is None:
+            self._credential.source.get(deadline=deadline)
+        elif not self.verify_token():
+            self._credential.source.get(refused=token, deadline=deadline)
+
+    def verify_token(self) -> bool:
+        """Whether the service accepts the token at hand; costs a request."""
+        token = self._credential.source.get()
+        header = {"Authorization": f"Bearer {token.value}"}
+        # Signed by hand: for this one call, being refused is an answer and no reason to renew.
+        try:
+            answer = self.execute(Call("GET", "/session", headers=header, signed=False))
+        except AuthenticationError:
+            return False
+        return isinstance(answer, dict) and bool(answer.get("name")) and bool(answer.get("expires_in"))
+
+    @property
+    def token(self) -> Token | None:
+        """The token at hand, if it has not ended; nothing is read or asked."""
+        return self._credential.source.current
+
+    def send(self, request: Request, deadline: Deadline) -> Response:
+        """Send, as fast as `rate_limit` allows."""
+        if self._pace is not None:
+            self._pace.wait(deadline)
+        return super().send(request, deadline)
+
+    @property
+    def workers(self) -> int:
+        """How many threads a method that asks for much at once may use."""
+        return self.max_concurrency or WORKERS
+
+    def __enter__(self) -> Self:
+        self.check_open()
+        self._credential.source.get(deadline=Deadline.after(self.timeout, self.clock))
+        return super().__enter__()
+
+    def __str__(self) -> str:
+        token = self.token
+        if token is None:
+            state = "no token yet"
+        elif token.expires_at is None:
+            state = "signed in"
+        else:
+            end = datetime.fromtimestamp(token.expires_at, timezone.utc)
+            state = f"signed in until {end:%Y-%m-%d %H:%M:%S} UTC"
+        return f"HeliosSession of {self.client_id} at {self.base_url}: {'closed' if self.closed else state}"
+
+
+def _file_store(
+    path: Path, client_id: str, url: str, base: Path, home: Path, options: dict[str, Any]
+) -> FileTokenStore:
+    return FileTokenStore(
+        path,
+        readers=[legacy.reader(url)],
+        legacy=legacy.paths(client_id, base, home),
+        clock=options.get("clock", SYSTEM_CLOCK),
+    )

