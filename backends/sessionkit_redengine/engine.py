@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from concurrent.futures import Future
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -16,17 +15,16 @@ from sessionkit_redengine import default, restarting
 from sessionkit_redengine.agenda import FOREVER
 from sessionkit_redengine.arguments import BaseArgument, Context, LateCall, resolve
 from sessionkit_redengine.conditions.language import parse_condition
-from sessionkit_redengine.conditions.reference import task_name
 from sessionkit_redengine.config import OPTIONS, Config
-from sessionkit_redengine.errors import TaskExists, TaskNotFound
 from sessionkit_redengine.history import Query, open_history
 from sessionkit_redengine.history.state import TaskState
-from sessionkit_redengine.hooks import Hooks
+from sessionkit_redengine.hooks import HookDecorators, Hooks
 from sessionkit_redengine.parameters import Parameters
 from sessionkit_redengine.periods.zones import zone_of
 from sessionkit_redengine.returns import Returns
 from sessionkit_redengine.runs import Batch, Job, Run
 from sessionkit_redengine.scheduler import Scheduler
+from sessionkit_redengine.taskbook import TaskBook
 from sessionkit_redengine.tasks import CodeTask, CommandTask, FuncTask
 from sessionkit_redengine.telling import Teller
 from sessionkit_redengine.view import SessionView, period_in
@@ -43,12 +41,11 @@ if TYPE_CHECKING:
     from sessionkit.outcome import Outcome
     from sessionkit_redengine.conditions.base import Condition
     from sessionkit_redengine.history import History, LogRecord
-    from sessionkit_redengine.hooks import Hook
     from sessionkit_redengine.periods.base import Period
     from sessionkit_redengine.tasks.base import Task
 
 
-class Session(SessionEngine):
+class Session(HookDecorators, SessionEngine):
     """A session that runs tasks when their conditions are true.
 
     from sessionkit_redengine import Session, FuncTask
@@ -100,12 +97,8 @@ class Session(SessionEngine):
         self.returns = Returns()
         self.history = open_history(history)
         self.teller = Teller(self)
-        self._tasks: dict[str, Task] = {}
-        self._renamed: dict[str, int] = {}
-        self._made = 0
-        self._known: dict[str, TaskState] | None = None
+        self._book = TaskBook(self)
         self._parsers: dict[str | re.Pattern[str], Any] = {}
-        self._tasks_lock = threading.RLock()
         self.task_logger = logging.getLogger(self.config.task_logger_basename)
         self.scheduler_logger = logging.getLogger(self.config.scheduler_logger_basename)
         if delete_existing_loggers:
@@ -171,7 +164,7 @@ class Session(SessionEngine):
     @property
     def tasks(self) -> tuple[Task, ...]:
         """All tasks, in the order of their making."""
-        return tuple(self._tasks.values())
+        return self._book.all
 
     def get_tasks(self) -> tuple[Task, ...]:
         """All tasks, in the order of their making."""
@@ -183,16 +176,13 @@ class Session(SessionEngine):
         Raises:
             TaskNotFound: when there is none.
         """
-        found = self._tasks.get(task if isinstance(task, str) else task_name(task) or "")
-        if found is None:
-            raise TaskNotFound(f"There is no task {task!r}.", hint=f"there are {_some(self._tasks)}")
-        return found
+        return self._book.get(task)
 
     def __getitem__(self, task: Any) -> Task:
         return self.get_task(task)
 
     def __contains__(self, task: Any) -> bool:
-        return (task if isinstance(task, str) else task_name(task)) in self._tasks
+        return task in self._book
 
     def task_exists(self, task: Any) -> bool:
         """Whether there is such a task."""
@@ -204,34 +194,8 @@ class Session(SessionEngine):
         Raises:
             TaskExists: when there is one of this name, and `task_pre_exist` is "raise".
         """
-        with self._tasks_lock:
-            if task.name in self._tasks and not self._make_room(task):
-                return
-            if "priority" not in vars(task) and self.config.task_priority:
-                object.__setattr__(task, "priority", self.config.task_priority)
-            self._made += 1
-            object.__setattr__(task, "order", self._made)
-            object.__setattr__(task, "state", self._remembered(task.name))
-            object.__setattr__(task, "_registered", True)
-            self._tasks[task.name] = task
-        self.touch(task)
-
-    def _make_room(self, task: Task) -> bool:
-        """Do about a task whose name exists what the configuration says; whether it is to be added."""
-        policy = self.config.task_pre_exist
-        if policy == "raise":
-            raise TaskExists(
-                f"Task name {task.name!r} already exists.",
-                hint='give it another name, or set task_pre_exist to "replace", "rename" or "ignore"',
-            )
-        if policy == "replace":
-            self.remove_task(task.name)
-        elif policy == "rename":
-            name = task.name
-            while task.name in self._tasks:
-                self._renamed[name] = self._renamed.get(name, 0) + 1
-                object.__setattr__(task, "name", f"{name} - {self._renamed[name]}")
-        return policy != "ignore"
+        if self._book.add(task):
+            self.touch(task)
 
     def create_task(
         self, *, command: Any = None, path: Any = None, code: str | None = None, **fields: Any
@@ -252,11 +216,8 @@ class Session(SessionEngine):
         Raises:
             TaskNotFound: when there is none.
         """
-        with self._tasks_lock:
-            removed = self.get_task(task)
-            del self._tasks[removed.name]
-            object.__setattr__(removed, "_registered", False)
-            self.returns.pop(removed.name)
+        removed = self._book.remove(self.get_task(task))
+        self.returns.pop(removed.name)
         self.scheduler.forget(removed)
 
     def clear(self) -> None:
@@ -334,7 +295,7 @@ class Session(SessionEngine):
     def after_fork_in_child(self) -> None:
         """The child's scheduler has not been started, whatever the parent's does."""
         super().after_fork_in_child()
-        self._tasks_lock = threading.RLock()
+        self._book.after_fork_in_child()
         self.scheduler.after_fork_in_child()
 
     def set_as_default(self) -> None:
@@ -370,7 +331,7 @@ class Session(SessionEngine):
         for task in self.tasks:
             for key in task.start_cond.keys() | task.end_cond.keys():
                 kind, name = key if isinstance(key, tuple) else ("", None)
-                if kind == "task" and name is not None and name not in self._tasks:
+                if kind == "task" and name is not None and name not in self._book:
                     self.report(f"task {task.name!r} waits for task {name!r}, which does not exist")
 
     def period_of(self, task: Task) -> Period | None:
@@ -432,21 +393,23 @@ class Session(SessionEngine):
         if found is not None:
             task.state.adopt(found)
 
-    def _remembered(self, name: str) -> TaskState:
-        """What the history knows of a task, all tasks having been read at once."""
-        if self._known is None:
-            self._known = self.history.states(self.name)
-        return self._known.pop(name, None) or TaskState()
-
     def catch_up(self) -> None:
         """Read what others have done meanwhile, and mark the runs that died with their process."""
         for run in self.history.recover(self.name, self.clock.time()):
             self.report(f"task {run.task!r} was running when its process ended: marked as crashed")
-        states = self.history.states(self.name)
-        for name, state in states.items():
-            if name in self._tasks:
-                self._tasks[name].state.adopt(state)
+        self.refresh_states()
         self.scheduler.planner.paused = self.history.paused(self.name)
+
+    def refresh_states(self) -> None:
+        """Read the records of all tasks anew; what has changed is planned anew."""
+        for name, state in self.history.states(self.name).items():
+            task = self._book.find(name)
+            if task is None or (task.state.run_id, task.state.last) == (state.run_id, state.last):
+                continue
+            task.state.adopt(state)
+            if self.scheduler.started is not None:
+                self.scheduler.planner.changed(("task", name))
+                self.scheduler.planner.plan(task)
 
     # --- telling ---
 
@@ -479,36 +442,6 @@ class Session(SessionEngine):
         if self.scheduler.is_alive:
             self.scheduler.post(self.scheduler.reconfigure)
 
-    # --- hooks ---
-
-    def hook_startup(self) -> Callable[[Hook], Hook]:
-        """A decorator: call the function, with the scheduler, when it starts."""
-        return _adder(self.hooks.scheduler_startup)
-
-    def hook_shutdown(self) -> Callable[[Hook], Hook]:
-        """A decorator: call the function, with the scheduler, when it ends."""
-        return _adder(self.hooks.scheduler_shutdown)
-
-    def hook_scheduler_cycle(self) -> Callable[[Hook], Hook]:
-        """A decorator: call the function, with the scheduler, around each cycle."""
-        return _adder(self.hooks.scheduler_cycle)
-
-    def hook_task_init(self) -> Callable[[Hook], Hook]:
-        """A decorator: call the function, with the task, when one is made."""
-        return _adder(self.hooks.task_init)
-
-    def hook_task_execute(self) -> Callable[[Hook], Hook]:
-        """A decorator: call the function, with the task, around each run, where it runs."""
-        return _adder(self.hooks.task_execute)
-
-
-def _adder(hooks: list[Hook]) -> Callable[[Hook], Hook]:
-    def add(hook: Hook) -> Hook:
-        hooks.append(hook)
-        return hook
-
-    return add
-
 
 def _config(config: Mapping[str, Any] | Config | None, options: dict[str, Any]) -> Config:
     if isinstance(config, Config):
@@ -529,11 +462,6 @@ def _instant(value: float | datetime | None, default_value: float) -> float:
     if value is None:
         return default_value
     return value.timestamp() if isinstance(value, datetime) else float(value)
-
-
-def _some(names: Mapping[str, Any]) -> str:
-    shown = ", ".join(map(repr, list(names)[:8]))
-    return (f"{shown} and {len(names) - 8} more" if len(names) > 8 else shown) or "none at all"
 
 
 def _delete_loggers(basename: str) -> None:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from sessionkit.clock import SYSTEM_CLOCK
 from sessionkit_redengine.agenda import FOREVER, Agenda
 from sessionkit_redengine.conditions.base import AlwaysFalse, next_true
+from sessionkit_redengine.ending import KILL_GRACE, Ending, abandon
 from sessionkit_redengine.errors import ConditionError
 from sessionkit_redengine.events import Events
 from sessionkit_redengine.hooks import around
 from sessionkit_redengine.launcher import Launcher
+from sessionkit_redengine.others import Others
 from sessionkit_redengine.planner import Planner
 from sessionkit_redengine.runs import NO_WISHES, Batch, Outcome
 from sessionkit_redengine.view import POLL, SessionView
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from sessionkit_redengine.tasks.base import Task
 
 _JUMP = 0.5  # seconds by which the wall clock must be set back to be noticed
-_KILL_GRACE = 5.0  # seconds for runs to end after they were made to
 
 
 class Scheduler:
@@ -40,26 +41,26 @@ class Scheduler:
         cycles: How many cycles it has done since it started.
         started: When it started (seconds since the epoch), or None.
         is_alive: Whether it runs.
+        wish: What somebody wants of it: "exit", "restart" or "".
+        forced_end: Whether what runs is to be ended as well.
     """
 
     def __init__(self, session: Session) -> None:
-        self._session = session
+        self.session = session
         self.agenda = Agenda()
         self.planner = Planner(session, self.agenda)
         self.launcher = Launcher(session, self.agenda, self.planner, self._done)
         self.events = Events(session, self._heard)
+        self.others = Others(session)
         self.cycles = 0
         self.started: float | None = None
         self.is_alive = False
         self.wish = ""
-        self._forced_end = False
+        self.forced_end = False
         self._inbox: deque[Callable[[], None]] = deque()
         self._waker: Any = Waker() if session.clock is SYSTEM_CLOCK else TurnedWaker(session.clock)
         self._offset = 0.0
         self._execution: Any = None
-        self._goal = "exit"
-        self._deadline = FOREVER
-        self._patience = FOREVER
 
     # --- for everybody ---
 
@@ -87,7 +88,7 @@ class Scheduler:
 
     def shut_down(self, *, force: bool = False) -> None:
         """Have the scheduler end; `force`, or asking twice, also ends what runs."""
-        self._forced_end = force or self.wish == "exit"
+        self.forced_end = force or self.wish == "exit"
         self.wish = "exit"
         self._waker.wake()
 
@@ -95,6 +96,11 @@ class Scheduler:
         """Have the scheduler start again."""
         self.wish = "restart"
         self._waker.wake()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing has been posted."""
+        return not self._inbox
 
     @property
     def on_hold(self) -> bool:
@@ -133,10 +139,11 @@ class Scheduler:
                 self.cycle()
                 if not self._inbox and not self._is_over():
                     self._nap()
-            self._begin_end()
-            while self._is_ending():
+            ending = Ending(self)
+            while ending.goes_on():
                 self._nap()
-                self._end_cycle()
+                ending.cycle()
+            self.wish = ending.goal
 
     async def serve(self) -> None:
         """The same as a coroutine: async tasks run on this event loop, and so does the scheduler."""
@@ -153,10 +160,11 @@ class Scheduler:
                     self.cycle()
                     if not self._is_over():
                         await waker.sleep(self.pause())
-                self._begin_end()
-                while self._is_ending():
+                ending = Ending(self)
+                while ending.goes_on():
                     await waker.sleep(self.pause())
-                    self._end_cycle()
+                    ending.cycle()
+                self.wish = ending.goal
         finally:
             self._waker = own
             self.launcher.executors.loop = None
@@ -173,17 +181,17 @@ class Scheduler:
         """Seconds until there is something to do."""
         if self._inbox or self.wish:
             return 0.0
-        now = self._session.clock.time()
+        now = self.session.clock.time()
         at = self.agenda.next()
-        if self.is_alive and self._session.config.shut_cond is not None:
+        if self.is_alive and self.session.config.shut_cond is not None:
             at = min(at, self._next_shut(now))
         if self.launcher.owes_writing:
             at = min(at, now + POLL)
-        return max(0.0, at - now, self._session.config.cycle_sleep or 0.0)
+        return max(0.0, at - now, self.session.config.cycle_sleep or 0.0)
 
     def cycle(self) -> None:
         """Do all that is due now."""
-        hooks = self._session.hooks.scheduler_cycle
+        hooks = self.session.hooks.scheduler_cycle
         if hooks:
             with around(hooks, self):
                 self._cycle()
@@ -191,14 +199,15 @@ class Scheduler:
             self._cycle()
 
     def _cycle(self) -> None:
-        self._read_inbox()
+        self.read_inbox()
         self._check_clock()
+        self.others.look(self.session.clock.time())
         if self.launcher.owes_writing:
             self.launcher.write()
-        now = self._session.clock.time()
+        now = self.session.clock.time()
         if self.agenda.next() <= now:
             self._do_due(now)
-            self._read_inbox()
+            self.read_inbox()
         self.cycles += 1
 
     def _do_due(self, now: float) -> None:
@@ -207,7 +216,7 @@ class Scheduler:
             if entry.kind == "timeout":
                 self.launcher.end(entry.subject, "timeout")
             elif entry.kind == "end":
-                self._end_if_told(entry.subject)
+                self.end_if_told(entry.subject)
             else:
                 due = self.planner.look(entry.subject, entry.at)
                 if due is not None:
@@ -218,20 +227,22 @@ class Scheduler:
             if task._registered:  # noqa: SLF001 - one that ran before it may have removed it
                 self.launcher.start(task, due, self._execution)
 
-    def _end_if_told(self, task: Task) -> None:
+    def end_if_told(self, task: Task) -> None:
+        """End a task's runs, if its end condition or somebody says so."""
         if not self.planner.is_to_end(task):
             self.planner.plan_end(task)
             return
         for run in tuple(self.launcher.runs.get(task, {}).values()):
             self.launcher.end(run, "end condition")
 
-    def _read_inbox(self) -> None:
+    def read_inbox(self) -> None:
+        """Do what was posted."""
         inbox = self._inbox
         while inbox:
             inbox.popleft()()
 
     def _check_clock(self) -> None:
-        clock = self._session.clock
+        clock = self.session.clock
         offset = clock.time() - clock.monotonic()
         # Forward is time that has passed, be it in the machine's sleep: what is due then is due now.
         if offset < self._offset - _JUMP:
@@ -241,12 +252,13 @@ class Scheduler:
     # --- what others tell ---
 
     def _done(self, run: Run, outcome: Outcome) -> None:
-        self.post(partial(self._finish, run, outcome, self._session.clock.time()))
+        self.post(partial(self._finish, run, outcome, self.session.clock.time()))
 
     def _finish(self, run: Run, outcome: Outcome, ended: float) -> None:
         if run.id not in self.launcher.runs.get(run.task, ()):
             return  # it was given up when the scheduler ended
         self.launcher.finish(run, outcome, ended)
+        self.others.tell()
         if outcome.control == "interrupt":
             raise KeyboardInterrupt
         if outcome.control:
@@ -275,7 +287,7 @@ class Scheduler:
         self._plan_all()
 
     def _plan_all(self) -> None:
-        for task in self._session.tasks:
+        for task in self.session.tasks:
             self.planner.plan(task)
 
     # --- beginning and end ---
@@ -289,26 +301,27 @@ class Scheduler:
         obey: bool = False,
         batch: Batch = NO_WISHES,
     ) -> Iterator[None]:
-        session = self._session
+        session = self.session
         self.is_alive = True
         self.wish = ""
-        self._forced_end = False
+        self.forced_end = False
         self._execution = execution
         try:
             self._start_up(only, obey=obey, batch=batch)
             yield
         except BaseException:
-            self._abandon()
+            abandon(self)
             raise
         finally:
             self.is_alive = False
             self.planner.only = None
             self.events.close()
-            self.launcher.close(0.0 if self._forced_end else _KILL_GRACE)
+            self.others.close()
+            self.launcher.close(0.0 if self.forced_end else KILL_GRACE)
             session.tell("redengine.scheduler.stopped")
 
     def _start_up(self, only: Iterable[Task] | None, *, obey: bool, batch: Batch) -> None:
-        session = self._session
+        session = self.session
         clock = session.clock
         self._offset = clock.time() - clock.monotonic()
         self.cycles = 0
@@ -316,13 +329,14 @@ class Scheduler:
         self.planner.refresh()
         session.catch_up()
         session.check_names()
+        self.others.open()
         session.tell("redengine.scheduler.started")
         for task in session.tasks:
             self.planner.watch(task)
         chosen = None if only is None else frozenset(only)
         self.planner.only = None if obey else chosen
         with around(session.hooks.scheduler_startup, self):
-            self._start_marked("on_startup")
+            self.start_marked("on_startup")
         for task in sorted(chosen, key=_by_order) if chosen is not None else session.tasks:
             if chosen is None:
                 self.planner.recover(task, task.state, self.started)
@@ -331,100 +345,43 @@ class Scheduler:
         if chosen is not None:
             self.planner.only = chosen
 
-    def _start_marked(self, mark: str) -> None:
-        now = self._session.clock.time()
-        for task in sorted(self._session.tasks, key=_by_urgency):
+    def start_marked(self, mark: str) -> None:
+        """Start the tasks that run when the scheduler starts ("on_startup") or ends ("on_shutdown")."""
+        now = self.session.clock.time()
+        for task in sorted(self.session.tasks, key=_by_urgency):
             if getattr(task, mark) and not task.disabled:
                 always = type(task.start_cond) is AlwaysFalse
-                if always or task.force_run or self._session.check(task.start_cond, task):
+                if always or task.force_run or self.session.check(task.start_cond, task):
                     self.launcher.start(task, now)
-        self._read_inbox()
+        self.read_inbox()
 
     def _is_over(self) -> bool:
         if self.wish:
             return True
         if self.planner.only is not None and not self.launcher.runs:
             return self.agenda.next() == FOREVER and not self._inbox
-        condition = self._session.config.shut_cond
+        condition = self.session.config.shut_cond
         return condition is not None and self._shut(condition)
 
     def _shut(self, condition: Any) -> bool:
         try:
-            return self._session.check(condition, None)
+            return self.session.check(condition, None)
         except Exception as error:
-            if not self._session.config.silence_cond_check:
+            if not self.session.config.silence_cond_check:
                 raise ConditionError(f"the shut condition failed: {error}") from error
-            self._session.report(f"the shut condition failed: {error}", error)
+            self.session.report(f"the shut condition failed: {error}", error)
             return False
 
     def _next_shut(self, now: float) -> float:
-        condition = self._session.config.shut_cond
+        condition = self.session.config.shut_cond
         try:
-            return next_true(condition, SessionView(self._session), now) if condition else FOREVER
+            return next_true(condition, SessionView(self.session), now) if condition else FOREVER
         except Exception:  # noqa: BLE001 - reported where it is looked at
             return now + POLL
 
-    def _begin_end(self) -> None:
-        self.wish, self._goal = "", self.wish or "exit"
-        self._patience = FOREVER
-        self.planner.on_hold = True
-        session = self._session
-        with around(session.hooks.scheduler_shutdown, self):
-            self._start_marked("on_shutdown")
-            self._deadline = session.clock.monotonic() + session.config.shutdown_timeout
-            for run in self.launcher.alive:
-                if self._forced_end or session.config.instant_shutdown or run.task.permanent:
-                    self.launcher.end(run, "shutdown")
-
-    def _is_ending(self) -> bool:
-        self._read_inbox()
-        if self.launcher.alive and SYSTEM_CLOCK.monotonic() < self._patience:
-            return True
-        self._give_up()
-        self.planner.on_hold = False
-        self.wish = self._goal
-        return False
-
-    def _end_cycle(self) -> None:
-        """Wait for what still runs; timeouts and end conditions hold, and patience ends."""
-        self._read_inbox()
-        late = self._session.clock.monotonic() >= self._deadline
-        if late or self.wish == "exit":
-            self._forced_end = True
-        self.wish = ""
-        for entry in self.agenda.due(self._session.clock.time()):
-            if entry.kind == "timeout":
-                self.launcher.end(entry.subject, "timeout")
-            elif entry.kind == "end":
-                self._end_if_told(entry.subject)
-        if self._forced_end:
-            self._patience = min(self._patience, SYSTEM_CLOCK.monotonic() + _KILL_GRACE)
-            for run in self.launcher.alive:
-                self.launcher.end(run, "shutdown")
-
-    def _give_up(self) -> None:
-        """Record as terminated what did not end although it was made to: a thread that looks at no flag."""
-        for run in self.launcher.alive:
-            self._session.report(f"a run of task {run.task.name!r} did not end when it was told to")
-            outcome = Outcome("terminate", text="It did not end when it was told to.")
-            self.launcher.finish(run, outcome, self._session.clock.time())
-
-    def _abandon(self) -> None:
-        """End what runs after an error or Ctrl-C, and record that it was ended, without waiting for long."""
-        self._forced_end = True
-        for run in self.launcher.alive:
-            self.launcher.end(run, "shutdown")
-        deadline = SYSTEM_CLOCK.monotonic() + _KILL_GRACE
-        while self.launcher.alive and SYSTEM_CLOCK.monotonic() < deadline:
-            if not self._inbox:
-                SYSTEM_CLOCK.sleep(0.01)
-            self._read_inbox()
-        self._give_up()
-        self.planner.on_hold = False
-
     def after_fork_in_child(self) -> None:
         """The child schedules nothing, and has none of the threads."""
-        self.__init__(self._session)  # type: ignore[misc]  # everything in it is the parent's
+        self.__init__(self.session)  # type: ignore[misc]  # everything in it is the parent's
 
 
 def _urgency(ready: tuple[float, int, Task, float]) -> tuple[float, int]:

@@ -63,7 +63,7 @@ class Teller:
     @property
     def listening(self) -> bool:
         """Whether anybody has subscribed to the session's hub."""
-        hub = self._session._family.hub  # noqa: SLF001 - looking must not make one
+        hub = self._session._hub  # noqa: SLF001 - looking must not make one
         return hub is not None and hub.enabled
 
     def _logger(self, task: Task) -> logging.Logger:

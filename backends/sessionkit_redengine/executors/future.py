@@ -66,5 +66,6 @@ def dask(address: str | None = None, **options: Any) -> concurrent.futures.Execu
     """
     from distributed import Client  # noqa: PLC0415 - half a second that only its users spend
 
-    executor: concurrent.futures.Executor = Client(address, **options).get_executor()
+    client: Any = Client
+    executor: concurrent.futures.Executor = client(address, **options).get_executor()
     return executor

@@ -6,12 +6,12 @@ import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sessionkit_redengine.history.database import Result
+from sessionkit_redengine.history.port import Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sessionkit_redengine.history.database import Execute
+    from sessionkit_redengine.history.port import Execute
 
 _WAIT = 30.0  # seconds to wait for another process that is writing
 
