@@ -148,6 +148,7 @@ def logout(target: str) -> None:
         if source is None or token_store().load(source.key) is None:
             click.echo(f"There is no kept token of {target}.")
             return
+        source.get()  # from the file: it is what is given back
         session.sign_out()
     click.echo(f"Signed out of {target}.")
 
