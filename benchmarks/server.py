@@ -11,6 +11,10 @@ import json
 import ssl
 import subprocess
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 BODY = b'{"id": 1, "name": "thing"}\n'
 
@@ -77,7 +81,7 @@ class FastServer:
         self.arguments = [sys.executable, "-m", "benchmarks.server", str(delay), certificate]
         self.scheme = "https" if certificate else "http"
 
-    def __enter__(self) -> FastServer:
+    def __enter__(self) -> Self:
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(self.arguments, stdin=pipe, stdout=pipe, text=True)
         assert self.process.stdin is not None
