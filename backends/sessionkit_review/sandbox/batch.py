@@ -140,9 +140,10 @@ class Batch:
         for (_, key), change in list(self._changes.items()):
             if change.action != "remove" and change.entity_type.family != "CustomAttributeValue":
                 self._complete(change, key)
-        if not self._lenient:
-            for entity_type, key, relation in self._refers:
-                self._check_reference(entity_type, key, relation)
+        if self._lenient:  # nobody is told of data that is loaded
+            return []
+        for entity_type, key, relation in self._refers:
+            self._check_reference(entity_type, key, relation)
         told = []
         for identity, change in self._changes.items():
             above = self._above.get(identity) or parents(self.storage, change.entity_type, change.row)
@@ -214,12 +215,9 @@ class Batch:
 
     def _react(self, entity_type: EntityType, key: Key, row: Row, columns: Row) -> None:
         """What follows from changed columns."""
-        if (
-            "parent_id" in columns
-            and entity_type.is_a("TypedContext")
-            and columns["parent_id"] != row["parent_id"]
-        ):
-            behaviours.plant(self.storage, key[0], columns["parent_id"])
+        parent_id = columns.get("parent_id", row.get("parent_id"))
+        if entity_type.is_a("TypedContext") and parent_id != row["parent_id"]:
+            behaviours.move(self.storage, key[0], parent_id)
         told = f"{'TypedContext' if entity_type.is_a('TypedContext') else entity_type.name}StatusChange"
         if "status_id" in columns and columns["status_id"] != row.get("status_id") and told in self.schema:
             change = {

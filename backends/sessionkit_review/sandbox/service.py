@@ -55,6 +55,7 @@ class ReviewService(Service):
 
     def setup(self) -> None:
         """Make the tables; a new database gets what every studio has."""
+        self.host.events.authenticators.append(self.authenticate)
         self.host.db.create_function("review_now", 0, lambda: values.now(self.host.clock.time()))
         with self.host.db:
             self.storage.create()

@@ -60,7 +60,11 @@ def complete_upload(call: Call, operation: Mapping[str, Any]) -> Json:
     numbers = []
     for part in listed:
         number = part.get("part_number") if isinstance(part, dict) else None
-        if number not in arrived or str(part.get("e_tag", "")).strip('"') != arrived[number]:
+        if (
+            not isinstance(number, int)
+            or number not in arrived
+            or str(part.get("e_tag", "")).strip('"') != arrived[number]
+        ):
             raise invalid(f"complete_multipart_upload: part {number!r} has not arrived like this.")
         numbers.append(number)
     call.files.complete(upload, component_id, numbers)

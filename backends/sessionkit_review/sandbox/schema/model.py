@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sessionkit_review.sandbox.schema.expand import schema_hash
+from sessionkit_review.sandbox.schema.expand import schema_hash, studio_schemas
 from sessionkit_review.sandbox.schema.families import COLLECTIONS, COLUMNS, DISCRIMINATORS, family_of
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ TREE = "review__tree"
 """Every context with each of its ancestors, itself included: (ancestor, descendant, depth)."""
 
 
+@lru_cache(maxsize=4096)
 def quote(identifier: str) -> str:
     """`identifier` as SQL writes a name; a schema file may contain any."""
     return '"' + identifier.replace('"', '""') + '"'
@@ -198,6 +199,12 @@ class Schema:
         attribute = kind.attributes.get("object_type_id")
         default = {"object_type_id": attribute.default} if attribute and attribute.default else {}
         return {**discriminators(kind), **default}
+
+
+@cache
+def studio() -> Schema:
+    """The sandbox's own schema. Nobody changes it: one is enough for a process."""
+    return Schema(studio_schemas())
 
 
 def discriminators(entity_type: EntityType) -> dict[str, str]:
