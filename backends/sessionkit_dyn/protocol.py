@@ -69,6 +69,8 @@ class DynectProtocol(HttpEngine):
 
     def process(self, response: Response, call: Call) -> Outcome:
         """The envelope of a success; for the rest a wait, a renewal or the typed error."""
+        if call.stream:
+            return super().process(response, call)
         answer = envelope.decode(response)
         if response.status == 307 or (answer is not None and answer["status"] == "incomplete"):
             return self._job(response, call, answer)

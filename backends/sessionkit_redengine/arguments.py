@@ -22,8 +22,8 @@ from sessionkit_redengine.errors import TaskSetupError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sessionkit_redengine.engine import Session as RedSession
     from sessionkit_redengine.runs import Run
-    from sessionkit_redengine.session import Session as RedSession
     from sessionkit_redengine.tasks.base import Task as AnyTask
 
 _MISSING: Any = object()
@@ -124,7 +124,7 @@ class EnvArg(BaseArgument):
 
 
 class CliArg(BaseArgument):
-    """What follows a name on the program's command line: `CliArg("--level")`."""
+    """What follows a name on the command line: `CliArg("--level")`."""
 
     def __init__(self, param: str, default: Any = _MISSING) -> None:
         self.param = param

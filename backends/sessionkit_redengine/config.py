@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from sessionkit.errors import ConfigurationError
-from sessionkit_redengine.conditions.base import Condition
 from sessionkit_redengine.conditions.language import parse_condition
 from sessionkit_redengine.periods.durations import seconds
 from sessionkit_redengine.periods.zones import zone_of
@@ -16,6 +14,8 @@ from sessionkit_redengine.tasks.fields import choice, count, execution, flag
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import tzinfo
+
+    from sessionkit_redengine.conditions.base import Condition
 
 
 def _positive(value: Any) -> int:
@@ -54,7 +54,6 @@ def _start_method(value: Any) -> str | None:
 
 #: Every option: its default and how a value is read.
 OPTIONS: Final[dict[str, tuple[Any, Callable[[Any], Any]]]] = {
-    "cls_lock": (threading.Lock, _callable),
     "cycle_sleep": (None, _pause),
     "execution": ("process", _session_execution),
     "force_status_from_logs": (False, flag),
@@ -117,13 +116,11 @@ class Config:
         func_run_id: Makes a run's id from the task and the run's parameters; None is a random one.
         timezone: A name or a tzinfo; None is this machine's.
         task_logger_basename, scheduler_logger_basename: Names of the standard library's loggers.
-        cls_lock: The class of the lock around each session's tasks.
 
     Raises:
         ConfigurationError: for an option that does not exist, and a value that it cannot have.
     """
 
-    cls_lock: Any
     cycle_sleep: float | None
     execution: Any
     force_status_from_logs: bool

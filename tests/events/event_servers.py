@@ -21,6 +21,12 @@ def eventually(condition, seconds=10.0):
         time.sleep(0.005)
 
 
+def drain(hub):
+    """Handle everything that waits in a hub."""
+    while len(hub._reception.inbox):
+        hub.wait(0.01)
+
+
 async def _nothing():
     pass
 

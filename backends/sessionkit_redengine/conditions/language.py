@@ -57,7 +57,7 @@ def _with(parsers: Parsers) -> Grammar[Condition]:
             found = syntax.fullmatch(token.raw) if isinstance(syntax, re.Pattern) else syntax == token.raw
             if not found:
                 continue
-            if isinstance(make, base.Condition):
+            if isinstance(make, base.Condition) and (found is True or not callable(make)):
                 return make
             return make() if found is True else make(*_unnamed(found), **found.groupdict())
         return meaning(token)

@@ -147,11 +147,12 @@ class _Worker:
         return outcome
 
     def _after_death(self, run: Run) -> Outcome:
-        process = self._process
+        self._process.join(_GRACE)
+        code = self._process.exitcode
         self._drop()
         if run.flag.is_set():
             return Outcome("terminate")
-        text = f"the process that ran it ended with exit code {process.exitcode}"
+        text = f"the process that ran it ended with exit code {code}"
         return Outcome("crash", error=TaskCrashed(text), text=text)
 
     def _ready(self) -> Connection:
@@ -162,13 +163,13 @@ class _Worker:
         # With "fork", a process made at the same time would inherit the other end and keep it open.
         with _starting:
             here, there = context.Pipe()
+            _open_ends.append(here)
             process = context.Process(  # type: ignore[attr-defined]  # every context has it, the stub's base has not
                 target=serve,
                 args=(there, tuple(_open_ends) if context.get_start_method() == "fork" else ()),
                 name="redengine-worker",
                 daemon=self._pool._daemon,  # noqa: SLF001 - the pool's own worker
             )
-            _open_ends.append(here)
             process.start()
             there.close()
         with self._lock:
