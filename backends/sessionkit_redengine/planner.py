@@ -163,7 +163,7 @@ class Planner:
             self._session.report(message, error)
 
     def look(self, task: Task, due: float) -> float | None:
-        """Look at a task whose time has come: the instant its run is due at, or None when it is not to run."""
+        """Look at a task whose time has come: when its run is due, or None if it is not to run."""
         now = self._session.clock.time()
         state = task.state
         if state.running and not self.parallel(task):
