@@ -73,7 +73,7 @@ def ended_by(error: BaseException) -> Outcome:
 
 
 def perform_with(job: Job, sessions: Sequence[SessionEngine]) -> Outcome:
-    """Run a job with these sessions current; for workers in other processes, which hold sessions of their own."""
+    """Run a job with these sessions current, for workers in other processes, which open their own."""
     with ExitStack() as stack:
         for session in sessions:
             stack.enter_context(session.activate())

@@ -3,7 +3,9 @@ from urllib.parse import urlsplit
 import pytest
 from dyn_wire import Wire
 
+from sessionkit_dyn import DynectSession
 from sessionkit_dyn.sandbox import DynService
+from sessionkit_dyn.zones import Zone
 
 UNLIMITED = {"dyn": {"limits": {"requests_per_minute": 0}}}
 
@@ -40,3 +42,18 @@ def sdk(sandbox):
     yield opened
     DynectSession.close_session()
     opened._conn.close()
+
+
+@pytest.fixture
+def dyn(sandbox, manual_clock):
+    """Our own session as the demo customer's ann, on the sandbox's clock."""
+    with DynectSession("acme", "ann", "sandbox-ann", host=sandbox.url, clock=manual_clock) as session:
+        yield session
+
+
+@pytest.fixture
+def zone(dyn):
+    """A published zone of this test's own."""
+    zone = Zone("test.example", contact="ann@test.example", ttl=600)
+    zone.publish()
+    return zone

@@ -277,7 +277,7 @@ def test_b26_no_secret_in_lists_pickles_and_history(sandbox):
 
 
 def test_no_session_is_a_typed_error_that_says_how_to_open_one():
-    with pytest.raises(NoCurrentSession, match="DynectSession"):
+    with pytest.raises(NoCurrentSession, match=r"DynectSession\(customer=..., username=..., password=...\)"):
         get_all_zones()
     with pytest.raises(NoCurrentSession, match="MMSession"):
         MMSession.current()

@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 
 import ftrack_api
+import ftrack_api.event.base
+import ftrack_api.event.hub
 import ftrack_api.exception
 import requests
 
@@ -316,8 +318,7 @@ def _use_one_another(day):
 @step
 def encode(day):
     session, version = day.session, day.versions[-1]
-    job = version.encode_media(str(day.folder / "picture.png"))
-    ended = _wait(session, job)
+    job = _wait(session, version.encode_media(str(day.folder / "picture.png")))
     output = json.loads(job["data"])["output"]
     film = day.folder / "film.mp4"
     film.write_bytes(b"not really a film")
@@ -332,7 +333,7 @@ def encode(day):
     with requests.get(version["thumbnail_url"]["value"], timeout=20) as answer:
         thumbnail = answer.content
     return {
-        "status": [ended, second, third],
+        "status": [[each["status"], each["finished_at"] is not None] for each in (job, second, third)],
         "formats": [each["format"] for each in output],
         "components": sorted(names(version["components"])),
         "thumbnail": [answer.headers["content-type"], thumbnail[:3] == b"\xff\xd8\xff"],
@@ -345,7 +346,7 @@ def _wait(session, job):
     while time.monotonic() < deadline:
         session.populate(job, "status, data, finished_at")
         if job["status"] in ("done", "failed"):
-            return [job["status"], job["finished_at"] is not None]
+            return job
         time.sleep(0.02)
         session.cache.remove(session.cache_key_maker.key(ftrack_api.inspection.identity(job)))
         job = session.get("Job", job["id"])
@@ -508,6 +509,39 @@ def ask_for_the_rest(day):
         "unknown": unknown,
         "signed_in": signed_in,
     }
+
+
+@step
+def hear_events(day):
+    session = ftrack_api.Session(
+        auto_connect_event_hub=True, schema_cache_path=str(day.folder), plugin_paths=[]
+    )
+    hub, task, heard, replies = session.event_hub, session_task(day), [], []
+    deadline = time.monotonic() + 20
+    while not hub.connected and time.monotonic() < deadline:
+        time.sleep(0.02)
+    hub.subscribe("topic=ftrack.update and source.user.username=" + session.api_user, heard.append)
+    hub.subscribe("topic=day.question", lambda event: {"answer": event["data"]["number"] * 2})
+    hub.wait(0.2)
+    task["description"] = "Heard of."
+    day.session.commit()
+    question = ftrack_api.event.base.Event(topic="day.question", data={"number": 21})
+    hub.publish(question, on_reply=replies.append)
+    while not (heard and replies) and time.monotonic() < deadline:
+        hub.wait(0.1)
+    result = {
+        "heard": [
+            (e["entityId"] == task["id"], e["action"], e["keys"]) for e in heard[0]["data"]["entities"]
+        ],
+        "replies": [reply["data"] for reply in replies],
+    }
+    session.close()
+    stranger = ftrack_api.event.hub.EventHub(session.server_url, session.api_user, "wrong")
+    try:
+        stranger.connect()
+    except ftrack_api.exception.EventHubConnectionError:
+        result["stranger"] = "refused"
+    return result
 
 
 @step

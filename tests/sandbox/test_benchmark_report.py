@@ -38,7 +38,7 @@ def test_a_report_measures_and_prints(capsys):
     report.part = "demo"
     order = []
     report.ratio("work", lambda: order.append("o"), lambda: order.append("p"), budget=">= 0x", rounds=3)
-    report.cost("call", lambda: None, budget="<= 1 s", number=10)
+    report.cost("call", lambda: None, budget="<= 1 s", number=10, rounds=3)
     report.rate("calls", lambda: None, operations=1, budget=">= 0/s")
     report.figures("size", [1.0, 2.0], unit="kB", budget="<= 9 kB")
     assert order == list("opoppoop")

@@ -45,13 +45,16 @@ _PATTERN_PARTS = {
 }
 
 
-class Found(NamedTuple):
+class Found:
     """An item that a row matched: the pattern's groups, and the quoted texts in order."""
 
-    groups: dict[str, str | None]
-    quoted: tuple[str, ...]
+    __slots__ = ("groups", "quoted")
 
-    def __getitem__(self, name: Any) -> Any:
+    def __init__(self, groups: dict[str, str | None], quoted: tuple[str, ...]) -> None:
+        self.groups = groups
+        self.quoted = quoted
+
+    def __getitem__(self, name: str) -> Any:
         return self.groups[name]
 
 

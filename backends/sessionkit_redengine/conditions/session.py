@@ -196,6 +196,10 @@ class FuncCond(Condition):
             return (None, FOREVER)
         return (view.call(self), at + view.poll)
 
+    def __call__(self, *args: Any, **kwargs: Any) -> FuncCond:
+        """The same condition with these arguments."""
+        return FuncCond(self.func, args, kwargs)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, FuncCond) and (other.func, other.args, other.kwargs) == (
             self.func,

@@ -115,7 +115,7 @@ class Every(Condition):
     def state(self, view: View, at: float) -> Truth:
         """True from that long after the last one on."""
         record = view.state(self.task)
-        last = record.last_due if self.based == "run" else record.latest(*_BASES[self.based])
+        last = record.anchor if self.based == "run" else record.latest(*_BASES[self.based])
         if last is None or last + self.interval <= at:
             return (True, FOREVER)
         return (False, last + self.interval)

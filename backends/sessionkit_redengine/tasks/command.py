@@ -18,8 +18,8 @@ from sessionkit_redengine.tasks.fields import choice
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sessionkit_redengine.engine import Session
     from sessionkit_redengine.runs import Run
-    from sessionkit_redengine.session import Session
 
 _FORMS: Final = {"-": "-", "short": "-", "--": "--", "long": "--"}
 _FLAG = "_termination_flag_"
@@ -107,7 +107,7 @@ class Program:
             TaskTerminationException: when the run was told to end.
         """
         flag = parameters.pop(_FLAG, None) or Flag()
-        process = subprocess.Popen(  # noqa: S602, S603 - running what the user wrote is what this is for
+        process = subprocess.Popen(  # noqa: S603 - running what the user wrote is what this is for
             self.line(parameters),
             shell=self.shell,
             stdin=subprocess.DEVNULL,

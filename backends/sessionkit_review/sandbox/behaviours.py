@@ -257,11 +257,7 @@ def check_unique(storage: Storage, entity_type: EntityType, row: Mapping[str, An
         where = " AND ".join(f"{quote(column)} = ?" for column in columns)
         same = storage.rows(storage.schema.get(name), where, [row[column] for column in columns])
         own = [row[key] for key in entity_type.primary_key]
-        others = [
-            r
-            for r in same
-            if r["_type"] in storage.schema.get(name).kinds and [r[k] for k in entity_type.primary_key] != own
-        ]
+        others = [r for r in same if [r[k] for k in entity_type.primary_key] != own]
         if others:
             told = ", ".join(f"{column} {row[column]!r}" for column in columns)
             raise duplicate(f"Duplicate entry: there is a {others[0]['_type']} with {told} already.")

@@ -318,8 +318,10 @@ class _Writer:
             related = record.relations[name]
             if isinstance(related, list):
                 entity[name] = self.entities(related, inner)
-            else:
-                entity[name] = related and self._entity(related, inner)
+            elif related is None:
+                entity.setdefault(name, None)
+            else:  # a second cast of the same reference adds to what the first one wrote
+                entity[name] = {**(entity.get(name) or {}), **self._entity(related, inner)}
         return entity
 
 

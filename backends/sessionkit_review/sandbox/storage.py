@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sessionkit_review.sandbox.schema.expand import studio_schemas
-from sessionkit_review.sandbox.schema.model import TREE, EntityType, Schema, quote
+from sessionkit_review.sandbox.schema.model import TREE, EntityType, Schema, quote, studio
 
 if TYPE_CHECKING:
     import sqlite3
@@ -116,7 +115,7 @@ class Storage:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self.db = db
-        self.schema = Schema(studio_schemas())
+        self.schema = studio()
         self._columns: dict[str, dict[str, str]] = {}
 
     def create(self) -> None:

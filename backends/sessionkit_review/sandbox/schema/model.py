@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sessionkit_review.sandbox.schema.expand import schema_hash
+from sessionkit_review.sandbox.schema.expand import schema_hash, studio_schemas
 from sessionkit_review.sandbox.schema.families import COLLECTIONS, COLUMNS, DISCRIMINATORS, family_of
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ TREE = "review__tree"
 """Every context with each of its ancestors, itself included: (ancestor, descendant, depth)."""
 
 
+@lru_cache(maxsize=4096)
 def quote(identifier: str) -> str:
     """`identifier` as SQL writes a name; a schema file may contain any."""
     return '"' + identifier.replace('"', '""') + '"'
@@ -200,6 +201,12 @@ class Schema:
         return {**discriminators(kind), **default}
 
 
+@cache
+def studio() -> Schema:
+    """The sandbox's own schema. Nobody changes it: one is enough for a process."""
+    return Schema(studio_schemas())
+
+
 def discriminators(entity_type: EntityType) -> dict[str, str]:
     """The attribute values that go with being of this type: `{"context_type": "show"}` for a Project."""
     name, values = DISCRIMINATORS.get(entity_type.family, ("", {}))
@@ -258,8 +265,14 @@ def _entity_type(item: Json, names: frozenset[str]) -> EntityType:
     by_alias = {attribute.alias: attribute.name for attribute in attributes.values()}
 
     def known(group: str) -> list[str]:
-        listed = [name if name in attributes else by_alias.get(name, "") for name in item.get(group) or ()]
-        return [name for name in listed if name]
+        return resolved(item.get(group) or ())
+
+    def resolved(listed: Iterable[str]) -> list[str]:
+        names_ = [name if name in attributes else by_alias.get(name, "") for name in listed]
+        return [name for name in names_ if name]
+
+    stands_for = item.get("alias_for")
+    classifiers = stands_for.get("classifiers", {}) if isinstance(stands_for, dict) else {}
 
     return EntityType(
         name=item["id"],
@@ -270,7 +283,7 @@ def _entity_type(item: Json, names: frozenset[str]) -> EntityType:
         immutable=frozenset(known("immutable")),
         computed=frozenset(known("computed")),
         default_projections=tuple(known("default_projections")),
-        system_projections=tuple(known("system_projections")),
+        system_projections=tuple(dict.fromkeys([*known("system_projections"), *resolved(classifiers)])),
     )
 
 
