@@ -1,6 +1,8 @@
 import pytest
 import requests
 
+from sessionkit.http import RetryPolicy
+from sessionkit_review import ReviewSession
 from sessionkit_review.sandbox import ReviewService
 
 
@@ -73,3 +75,37 @@ def refuse(post):
         return answer
 
     return refuse
+
+
+@pytest.fixture
+def open_session(sandbox, tmp_path):
+    """Open sessions with the sandbox, closed at the end: `open_session(auto_populate=False)`."""
+    opened = []
+
+    def open_session(**options):
+        given = {
+            "server_url": sandbox.env["FTRACK_SERVER"],
+            "api_key": sandbox.env["FTRACK_API_KEY"],
+            "api_user": sandbox.env["FTRACK_API_USER"],
+            "schema_cache_path": tmp_path / "schemas",
+            "plugin_paths": [],
+        }
+        session = ReviewSession.detached(**{**given, **options})
+        opened.append(session)
+        return session
+
+    yield open_session
+    for session in opened:
+        session.close()
+
+
+@pytest.fixture
+def session(open_session):
+    """Our own session, with retries that do not wait."""
+    return open_session(retry=RetryPolicy(base=0.0))
+
+
+@pytest.fixture
+def calls(sandbox):
+    """How many requests the API has had: `before = calls(); ...; calls() - before`."""
+    return lambda: len(sandbox.requests(path="/api"))
