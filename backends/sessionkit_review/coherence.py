@@ -41,8 +41,12 @@ class Names:
     def of(self, spelling: str) -> tuple[str, ...]:
         """Their names; () when there is none."""
         if spelling not in self._known:
-            means = _SPELLINGS.get(spelling, lambda schema: schema["id"].lower() == spelling.lower())
-            self._known[spelling] = tuple(str(each["id"]) for each in self._schemas if means(each))
+            means = _SPELLINGS.get(spelling)
+            self._known[spelling] = tuple(
+                str(each["id"])
+                for each in self._schemas
+                if (means(each) if means else each["id"].lower() == spelling.lower())
+            )
         return self._known[spelling]
 
 

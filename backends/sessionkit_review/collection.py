@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Mutable
 from typing import TYPE_CHECKING, Any, overload
 
 from sessionkit.errors import ConfigurationError
+from sessionkit_review.custom_attributes import configurations_of
 from sessionkit_review.entity import Entity
 from sessionkit_review.errors import DuplicateItem, UnknownAttribute
 from sessionkit_review.symbols import CREATED, DELETED, NOT_SET
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sessionkit_review.attributes import Attribute
-
-# `_data`, `_base` and `_key` of entities are the package's own.
-# ruff: noqa: SLF001
 
 
 class Collection(MutableSequence[Entity]):
@@ -125,7 +123,10 @@ class KeyValues(MutableMapping[str, Any]):
         return self.entity.session.unit.state(item)
 
     def _items(self) -> dict[str, Entity]:
-        return {self._name(item): item for item in self.collection if self._state(item) is not DELETED}
+        # What was deleted, or created and taken back, is no longer among the session's entities.
+        here = self.entity.session.entities
+        there = [item for item in self.collection if item in here and self._state(item) is not DELETED]
+        return {self._name(item): item for item in there}
 
     def _name(self, item: Entity) -> str:
         return str(item["key"])
@@ -213,11 +214,11 @@ class CustomAttributes(KeyValues):
 
     def _configurations(self) -> dict[str, Entity]:
         """The configurations that apply to the owner, by key."""
-        return self.entity.session.custom_attribute_configurations(self.entity)
+        return configurations_of(self.entity)
 
     def __iter__(self) -> Iterator[str]:
-        names = dict.fromkeys(self._items())
-        return iter({**names, **dict.fromkeys(self._configurations())} if not names else names)
+        # The server sends one for each configuration; before it did, the configurations tell the names.
+        return iter(self._items() or self._configurations())
 
     def __len__(self) -> int:
         return len(list(iter(self)))

@@ -74,7 +74,7 @@ class Committer:
     def _send(self, operations: list[Operation], changes: list[Change]) -> list[Any]:
         payload = [change.payload() for change in changes]
         try:
-            results = self._session.send_operations(payload)
+            results: list[Any] = self._session.send_operations(payload)
             if len(results) != len(changes) or not all(isinstance(each, dict) for each in results):
                 raise UnexpectedResponse(
                     f"{len(changes)} operations were answered by {len(results)} results",

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from sessionkit.errors import SessionKitError, UnexpectedResponse
 from sessionkit_review.collection import Collection, KeyValues, made_of
-from sessionkit_review.entity import Entity, Key
 from sessionkit_review.values import instant
 
 if TYPE_CHECKING:
+    from sessionkit_review.entity import Entity, Key
     from sessionkit_review.session import ReviewSession
 
 # `_data`, `_base`, `_key` and `_peers` of entities are the package's own.

@@ -126,3 +126,21 @@ def plain_value(value: Any) -> Any:
 def key_values(keys: tuple[str, ...], key: Any) -> dict[str, str]:
     """A primary key as attributes."""
     return dict(zip(keys, as_tuple(key), strict=True))
+
+
+def expanded(value: Any, written: set[Entity] | None = None) -> Any:
+    """`value` with each entity in it written out once, with all that is here of it; then referred to."""
+    written = set() if written is None else written
+    if isinstance(value, Entity):
+        if value in written:
+            return reference(value)
+        written.add(value)
+        known = {name: item for name, item in list(value._data.items()) if item is not NOT_SET}
+        return {**{name: expanded(item, written) for name, item in known.items()}, **reference(value)}
+    if isinstance(value, KeyValues):
+        value = value.collection
+    if isinstance(value, (Collection, list, tuple)):
+        return [expanded(item, written) for item in value]
+    if isinstance(value, Mapping):
+        return {name: expanded(item, written) for name, item in value.items()}
+    return value

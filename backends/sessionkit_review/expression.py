@@ -79,11 +79,7 @@ def _selecting(text: str, projections: Mapping[str, Sequence[str]] | Any) -> str
 
 
 def quoted(text: str) -> str:
-    """`text` as a value that can only ever be a value.
-
-    >>> print(quoted('say "no"'))
-    "say \\"no\\""
-    """
+    """`text` as a value that can only ever be a value: quotation marks and backslashes in it are escaped."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 

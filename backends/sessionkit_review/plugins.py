@@ -7,13 +7,13 @@ import inspect
 import logging
 import os
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sessionkit.paths import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
 log = logging.getLogger(__name__)
 
@@ -28,12 +28,9 @@ def discover(
     A file that cannot be imported, or whose `register` raises, is logged and left out: one broken plugin
     keeps nobody from working. `register` gets as many of the arguments as it takes.
     """
-    found = []
-    for path in paths:
-        for file in sorted(expanded(path).rglob("*.py")):
-            if not file.name.startswith(".") and _register(file, positional, keyword or {}):
-                found.append(str(file))
-    return found
+    files = [file for path in paths for file in sorted(expanded(path).rglob("*.py"))]
+    visible = (file for file in files if not file.name.startswith("."))
+    return [str(file) for file in visible if _register(file, positional, keyword or {})]
 
 
 def _register(file: Path, positional: Sequence[Any], keyword: Mapping[str, Any]) -> bool:
@@ -81,7 +78,7 @@ def accepted(
     return tuple(positional), {name: value for name, value in keyword.items() if name in names}
 
 
-def plugin_paths(given: Iterable[str | os.PathLike[str]] | None, environ: Mapping[str, str]) -> list[Any]:
+def folders_of(given: Iterable[str | os.PathLike[str]] | None, environ: Mapping[str, str]) -> list[Any]:
     """Where to look for plugins: what was given, else `$FTRACK_EVENT_PLUGIN_PATH`."""
     if given is not None:
         return list(given)

@@ -35,7 +35,7 @@ class ApiCall(Call):
 
     reading: bool = False
 
-    __hash__ = None  # type: ignore[assignment]  # as that of `Call`
+    __hash__ = None  # operations are dictionaries
 
     def __str__(self) -> str:
         return "reading operations" if self.reading else "operations"

@@ -13,8 +13,8 @@ from sessionkit_review.expression import read
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sessionkit_review.core import ReviewCore
     from sessionkit_review.entity import Entity
-    from sessionkit_review.session import ReviewSession
 
 Page = dict[str, Any]
 
@@ -31,7 +31,7 @@ class QueryResult(Sequence["Entity"]):
         page_size: How many results are asked for at once.
     """
 
-    def __init__(self, session: ReviewSession, expression: str, page_size: int = 500) -> None:
+    def __init__(self, session: ReviewCore, expression: str, page_size: int = 500) -> None:
         if page_size < 1:
             raise ConfigurationError(f"page_size must be at least 1, not {page_size}")
         self._session = session
@@ -177,7 +177,7 @@ class QueryResult(Sequence["Entity"]):
 class _Projections:
     """What is selected of an entity type when a query does not say."""
 
-    def __init__(self, session: ReviewSession) -> None:
+    def __init__(self, session: ReviewCore) -> None:
         self._session = session
 
     def __getitem__(self, entity_type: str) -> Sequence[str]:

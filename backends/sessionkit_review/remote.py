@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sessionkit.errors import UnexpectedResponse
+from sessionkit_review.core import ReviewCore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sessionkit_review.entity import Entity
-    from sessionkit_review.session import ReviewSession
 
 
-class RemoteOperations:
+class RemoteOperations(ReviewCore):
     """The operations that have a method of their own; all others go through `session.call`."""
 
-    def query_server_information(self: ReviewSession, values: Sequence[str] | None = None) -> dict[str, Any]:
+    def query_server_information(self, values: Sequence[str] | None = None) -> dict[str, Any]:
         """What the server says of itself.
 
         Args:
@@ -30,9 +30,7 @@ class RemoteOperations:
             raise UnexpectedResponse("the server information makes no sense")
         return found
 
-    def get_widget_url(
-        self: ReviewSession, name: str, entity: Entity | None = None, theme: str | None = None
-    ) -> str:
+    def get_widget_url(self, name: str, entity: Entity | None = None, theme: str | None = None) -> str:
         """The URL of a page of the web interface, with this session's user signed in.
 
         Args:
@@ -45,24 +43,24 @@ class RemoteOperations:
             operation |= {"entity_type": entity.entity_type, "entity_key": list(entity.primary_key)}
         return str(self.read_text(operation, "widget_url"))
 
-    def send_user_invite(self: ReviewSession, user: Entity) -> None:
+    def send_user_invite(self, user: Entity) -> None:
         """Have the server invite a user by email."""
         self.commit_before(user)
         self.send_operations([{"action": "send_user_invite", "user_id": user["id"]}])
 
-    def send_review_session_invite(self: ReviewSession, invitee: Entity) -> None:
+    def send_review_session_invite(self, invitee: Entity) -> None:
         """Have the server invite somebody to a review session by email."""
         self.commit_before(invitee)
         operation = {"action": "send_review_session_invite", "review_session_invitee_id": invitee["id"]}
         self.send_operations([operation])
         self.refresh(invitee)
 
-    def send_review_session_invites(self: ReviewSession, invitees: Sequence[Entity]) -> None:
+    def send_review_session_invites(self, invitees: Sequence[Entity]) -> None:
         """Have the server invite several to a review session."""
         for invitee in invitees:
             self.send_review_session_invite(invitee)
 
-    def reset_remote(self: ReviewSession, reset_type: str, entity: Entity | None = None) -> Mapping[str, Any]:
+    def reset_remote(self, reset_type: str, entity: Entity | None = None) -> Mapping[str, Any]:
         """Have the server reset something, such as an "api_key"; what is new.
 
         Args:
@@ -77,7 +75,7 @@ class RemoteOperations:
 
     # --- shared by these ---
 
-    def one_result(self: ReviewSession, operation: Mapping[str, Any], name: str) -> Any:
+    def one_result(self, operation: Mapping[str, Any], name: str) -> Any:
         """Send one operation and return one field of its result.
 
         Raises:
@@ -88,14 +86,14 @@ class RemoteOperations:
             raise UnexpectedResponse(f"{operation['action']} was answered without {name}")
         return result[0][name]
 
-    def read_text(self: ReviewSession, operation: Mapping[str, Any], name: str) -> Any:
+    def read_text(self, operation: Mapping[str, Any], name: str) -> Any:
         """Like `one_result`, for an operation that changes nothing."""
         result = self.read_operations([operation])
         if not isinstance(result[0], dict) or name not in result[0]:
             raise UnexpectedResponse(f"{operation['action']} was answered without {name}")
         return result[0][name]
 
-    def commit_before(self: ReviewSession, entity: Entity) -> None:
+    def commit_before(self, entity: Entity) -> None:
         """Commit, if an entity that the server is asked about does not exist there yet."""
         if self.unit.state(entity):
             self.commit()

@@ -10,9 +10,9 @@ from sessionkit_review.expression import checked_path, condition
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sessionkit_review.core import ReviewCore
     from sessionkit_review.entity import Entity
     from sessionkit_review.query import QueryResult
-    from sessionkit_review.session import ReviewSession
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Select:
     Made by `session.select`. Asked as soon as it is iterated, or by `all`, `one`, `first`.
     """
 
-    session: ReviewSession
+    session: ReviewCore
     entity_type: str
     projections: tuple[str, ...] = ()
     conditions: tuple[str, ...] = ()

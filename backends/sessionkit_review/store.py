@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sessionkit.cache import Cache, KeyMaker
+    from sessionkit_review.core import ReviewCore
     from sessionkit_review.entity import Entity
-    from sessionkit_review.session import ReviewSession
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class EntityStore:
         key_maker: Makes a key of an entity's type and primary key.
     """
 
-    def __init__(self, session: ReviewSession, cache: Cache, key_maker: KeyMaker[Any]) -> None:
+    def __init__(self, session: ReviewCore, cache: Cache, key_maker: KeyMaker[Any]) -> None:
         self._session = session
         self.cache = cache
         self._key_maker = key_maker

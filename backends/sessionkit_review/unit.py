@@ -7,7 +7,6 @@ own, each with the values that it had before.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sessionkit.errors import ConfigurationError
@@ -26,6 +25,8 @@ from sessionkit_review.symbols import CREATED, DELETED, NOT_SET, Symbol
 from sessionkit_review.values import plain
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sessionkit_review.attributes import Attribute
     from sessionkit_review.session import ReviewSession
 

@@ -2,6 +2,7 @@ import pytest
 import requests
 
 from sessionkit.http import RetryPolicy
+from sessionkit.sandbox import Sandbox
 from sessionkit_review import ReviewSession
 from sessionkit_review.sandbox import ReviewService
 
@@ -9,6 +10,15 @@ from sessionkit_review.sandbox import ReviewService
 @pytest.fixture
 def sandbox_options():
     return {"services": [ReviewService]}
+
+
+@pytest.fixture(scope="module")
+def shared_sandbox():
+    """One sandbox for a module whose tests do not mind each other's changes."""
+    with Sandbox(services=[ReviewService]) as box:
+        yield box
+        failed = [entry.error for entry in box.requests() if entry.error]
+    assert not failed, "a sandbox service failed:\n" + failed[0]
 
 
 @pytest.fixture
