@@ -22,8 +22,8 @@ from sessionkit_redengine.errors import TaskSetupError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sessionkit_redengine.engine import Session as RedSession
     from sessionkit_redengine.runs import Run
-    from sessionkit_redengine.session import Session as RedSession
     from sessionkit_redengine.tasks.base import Task as AnyTask
 
 _MISSING: Any = object()
@@ -116,11 +116,15 @@ class EnvArg(BaseArgument):
     def get_value(self, context: Context) -> Any:  # noqa: ARG002 - the argument's interface
         """The variable as it is at this run."""
         value = os.environ.get(self.var)
-        return _or_default(self.default, f"there is no environment variable {self.var}") if value is None else value
+        return (
+            _or_default(self.default, f"there is no environment variable {self.var}")
+            if value is None
+            else value
+        )
 
 
 class CliArg(BaseArgument):
-    """What follows a name on the program's command line: `CliArg("--level")`."""
+    """What follows a name on the command line: `CliArg("--level")`."""
 
     def __init__(self, param: str, default: Any = _MISSING) -> None:
         self.param = param
@@ -164,8 +168,8 @@ def _name(task: Any) -> str:
 class FuncArg(BaseArgument):
     """What a function returns at each run: `FuncArg(connect, host="db")`.
 
-    It is called where the task runs (`param_materialize="post"`), or in the scheduler ("pre"). A function with
-    an argument `task` or `session` is always called in the scheduler, which has them.
+    It is called where the task runs (`param_materialize="post"`), or in the scheduler ("pre"). A function
+    with an argument `task` or `session` is always called in the scheduler, which has them.
     """
 
     def __init__(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
@@ -182,7 +186,9 @@ class FuncArg(BaseArgument):
         )
         wanted = inspect.signature(self.func).parameters
         given = {"task": context.task, "session": context.session}
-        injected = {name: value for name, value in given.items() if name in wanted and name not in self.kwargs}
+        injected = {
+            name: value for name, value in given.items() if name in wanted and name not in self.kwargs
+        }
         if injected or context.session.config.param_materialize == "pre" or context.run is None:
             return call.func(*call.args, **call.kwargs, **injected)
         return call
@@ -253,7 +259,7 @@ class SchedulerLogger(BaseArgument):
 
 
 class TerminationFlag(BaseArgument):
-    """A `threading.Event` that is set when the run is to end: look at it, and raise `TaskTerminationException`."""
+    """Like a `threading.Event`: set when the run is to end. See it, and raise `TaskTerminationException`."""
 
     def get_value(self, context: Context) -> Any:
         """This run's event; in another process, where runs are ended from outside, one that is never set."""
@@ -269,7 +275,7 @@ class Event(BaseArgument):
 
 
 class Due(BaseArgument):
-    """When this run was due: seconds since the epoch. A run that makes up for a missed one is due in the past."""
+    """When this run was due, in seconds since the epoch: in the past when it makes up for a missed one."""
 
     def get_value(self, context: Context) -> Any:
         """The instant."""

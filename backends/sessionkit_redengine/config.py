@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from sessionkit.errors import ConfigurationError
-from sessionkit_redengine.conditions.base import Condition
 from sessionkit_redengine.conditions.language import parse_condition
 from sessionkit_redengine.periods.durations import seconds
 from sessionkit_redengine.periods.zones import zone_of
@@ -16,6 +14,8 @@ from sessionkit_redengine.tasks.fields import choice, count, execution, flag
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import tzinfo
+
+    from sessionkit_redengine.conditions.base import Condition
 
 
 def _positive(value: Any) -> int:
@@ -54,7 +54,6 @@ def _start_method(value: Any) -> str | None:
 
 #: Every option: its default and how a value is read.
 OPTIONS: Final[dict[str, tuple[Any, Callable[[Any], Any]]]] = {
-    "cls_lock": (threading.Lock, _callable),
     "cycle_sleep": (None, _pause),
     "execution": ("process", _session_execution),
     "force_status_from_logs": (False, flag),
@@ -98,8 +97,8 @@ class Config:
             or ends the scheduler with a `HistoryError`. A run that cannot be recorded is not started.
         force_status_from_logs: Read what tasks have done from the history at each look, for a history that
             others write too, instead of remembering it.
-        cycle_sleep: Seconds to wait after each cycle, and between two looks at conditions that do not tell when
-            they change. None waits for nothing but what is due, and looks at those each second.
+        cycle_sleep: Seconds to wait after each cycle, and between two looks at conditions that do not tell
+            when they change. None waits for nothing but what is due, and looks at those each second.
         execution: Where tasks run that do not say: "process", "thread", "main", "async" or an executor.
             Also known as `task_execution`.
         task_priority: The priority of tasks that do not say.
@@ -113,17 +112,15 @@ class Config:
         shutdown_timeout: Seconds to wait then, before what still runs is ended.
         restarting: How to start again: "replace" this process, "relaunch" it as another, also in a "fresh"
             session of the terminal, or "recall" the scheduler here.
-        param_materialize: Where a `FuncArg` is called: "post", where the task runs, or "pre", in the scheduler.
+        param_materialize: Where a `FuncArg` is called: "post", where the task runs; "pre", in the scheduler.
         func_run_id: Makes a run's id from the task and the run's parameters; None is a random one.
         timezone: A name or a tzinfo; None is this machine's.
         task_logger_basename, scheduler_logger_basename: Names of the standard library's loggers.
-        cls_lock: The class of the lock around each session's tasks.
 
     Raises:
         ConfigurationError: for an option that does not exist, and a value that it cannot have.
     """
 
-    cls_lock: Any
     cycle_sleep: float | None
     execution: Any
     force_status_from_logs: bool

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sessionkit_redengine.session import Session
+    from sessionkit_redengine.engine import Session
 
 _lock = threading.Lock()
 _session: Session | None = None
@@ -17,7 +17,7 @@ def get() -> Session:
     global _session  # noqa: PLW0603 - this module is the default session
     session = _session
     if session is None or session.closed:
-        from sessionkit_redengine.session import Session  # noqa: PLC0415 - tasks need this module first
+        from sessionkit_redengine.engine import Session  # noqa: PLC0415 - tasks need this module first
 
         with _lock:
             session = _session

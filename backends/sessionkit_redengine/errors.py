@@ -35,6 +35,21 @@ class TaskSetupError(SessionKitError):
     """A run failed before its task's body began: an argument, a hook, pickling or the executor."""
 
 
+class TaskFailed(SessionKitError):
+    """A run that somebody waited for did not succeed.
+
+    Attributes:
+        action: How it ended: "fail", "crash", "terminate" or "inaction".
+        text: The traceback, or "".
+    """
+
+    def __init__(self, message: str, *, action: str = "fail", text: str = "") -> None:
+        last = text.strip().rpartition("\n")[2]
+        super().__init__(f"{message}: {last}" if last else message)
+        self.action = action
+        self.text = text
+
+
 class ConditionError(SessionKitError):
     """A condition raised when it was looked at."""
 

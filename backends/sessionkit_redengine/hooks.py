@@ -30,6 +30,40 @@ class Hooks:
         self.scheduler_shutdown: list[Hook] = []
 
 
+class HookDecorators:
+    """The decorators by which a session's hooks are added: `@session.hook_startup()`."""
+
+    hooks: Hooks
+
+    def hook_startup(self) -> Callable[[Hook], Hook]:
+        """Call the function, with the scheduler, when it starts."""
+        return _adder(self.hooks.scheduler_startup)
+
+    def hook_shutdown(self) -> Callable[[Hook], Hook]:
+        """Call the function, with the scheduler, when it ends."""
+        return _adder(self.hooks.scheduler_shutdown)
+
+    def hook_scheduler_cycle(self) -> Callable[[Hook], Hook]:
+        """Call the function, with the scheduler, around each cycle."""
+        return _adder(self.hooks.scheduler_cycle)
+
+    def hook_task_init(self) -> Callable[[Hook], Hook]:
+        """Call the function, with the task, when one is made."""
+        return _adder(self.hooks.task_init)
+
+    def hook_task_execute(self) -> Callable[[Hook], Hook]:
+        """Call the function, with the task, around each run, where it runs."""
+        return _adder(self.hooks.task_execute)
+
+
+def _adder(hooks: list[Hook]) -> Callable[[Hook], Hook]:
+    def add(hook: Hook) -> Hook:
+        hooks.append(hook)
+        return hook
+
+    return add
+
+
 @contextmanager
 def around(hooks: Iterable[Hook], subject: Any) -> Iterator[None]:
     """Call `hooks` with `subject` around a block; what a hook raises is raised."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from concurrent.futures import Future
 
     from sessionkit_redengine.executors.base import Executor
     from sessionkit_redengine.tasks.base import Task
@@ -61,6 +62,16 @@ class Flag:
         return Flag, ()
 
 
+class Batch(NamedTuple):
+    """A wish for one run: with which parameters, and who waits for what it returns."""
+
+    parameters: Mapping[str, Any]
+    future: Future[Any] | None = None
+
+
+NO_WISHES = Batch({})
+
+
 class Run:
     """One run.
 
@@ -74,28 +85,26 @@ class Run:
         flag: Set when it is to end.
         ending: Why it was told to end, or "".
         executor: What it was handed to.
-        recorded: Whether the history knows of it.
+        future: Who waits for what it returns, or None.
     """
 
     __slots__ = (
-        *("due", "ending", "event", "executor", "flag", "handle", "id"),
-        *("parameters", "recorded", "started", "task"),
+        *("due", "ending", "event", "executor", "flag", "future", "handle", "id"),
+        *("parameters", "started", "task"),
     )
 
-    def __init__(
-        self, run_id: str, task: Task, due: float, parameters: Mapping[str, Any] | None = None, event: Any = None
-    ) -> None:
+    def __init__(self, run_id: str, task: Task, due: float, batch: Batch = NO_WISHES) -> None:
         self.id = run_id
         self.task = task
         self.due = due
         self.started = due
-        self.parameters: Mapping[str, Any] = parameters or {}
-        self.event = event
+        self.parameters = batch.parameters
+        self.future = batch.future
+        self.event: Mapping[str, Any] | None = None
         self.flag = Flag()
         self.ending = ""
         self.executor: Executor | None = None
         self.handle: Any = None
-        self.recorded = False
 
     def __repr__(self) -> str:
         return f"<Run {self.id} of {self.task.name!r}>"

@@ -57,7 +57,9 @@ def called(job: Job) -> Any:
     """What the task's function returns."""
     if not job.late:
         return job.call(**job.kwargs)
-    kwargs = {name: value.value() if isinstance(value, LateCall) else value for name, value in job.kwargs.items()}
+    kwargs = {
+        name: value.value() if isinstance(value, LateCall) else value for name, value in job.kwargs.items()
+    }
     return job.call(**kwargs)
 
 
@@ -71,7 +73,7 @@ def ended_by(error: BaseException) -> Outcome:
 
 
 def perform_with(job: Job, sessions: Sequence[SessionEngine]) -> Outcome:
-    """Run a job with these sessions current; for workers in other processes, which hold sessions of their own."""
+    """Run a job with these sessions current, for workers in other processes, which open their own."""
     with ExitStack() as stack:
         for session in sessions:
             stack.enter_context(session.activate())

@@ -1,10 +1,11 @@
 """Who gets which event: the event server's memory, without its sockets.
 
-Clients that asked to *resume* are known by their hub's identifier, and acknowledge every event. For them
-the bus keeps what they have not acknowledged, for `grace` seconds also while they are away, and tells an
-event's publisher "received" only when all of them have it. When a client returns that this bus has never
-seen, the bus is the successor of one that lost its memory: for `grace` seconds it then confirms nothing
-finally, because another client may still be on its way back, and what it receives is kept for those.
+Clients that asked to *resume* are known by their hub's identifier, and acknowledge what they get; one
+acknowledgement stands for all events before it. For them the bus keeps what they have not acknowledged,
+for `grace` seconds also while they are away, and tells an event's publisher "received" only when all of
+them have it. When a client returns that this bus has never seen, the bus is the successor of one that lost
+its memory: for `grace` seconds it then confirms nothing finally, because another client may still be on its
+way back, and what it receives is kept for those.
 """
 
 from __future__ import annotations
@@ -221,10 +222,10 @@ class EventBus:
         receipt.settle()
 
     def acknowledged(self, peer: Peer, number: int) -> None:
-        """The client has that event."""
-        entry = peer.pending.pop(number, None)
-        if entry is not None:
-            entry[1].got_by(peer)
+        """The client has that event, and all that were sent to it before."""
+        while peer.pending and next(iter(peer.pending)) <= number:
+            _, (_, receipt) = peer.pending.popitem(last=False)
+            receipt.got_by(peer)
 
     def tick(self) -> None:
         """Give up those who stayed away too long, and end the recovery once its time is over."""

@@ -31,7 +31,9 @@ UNITS: Final = {
     "yearly": "year",
 }
 _PRESENT: Final = {"today": "day", **{f"this {unit}": unit for unit in TIME_OF}}
-_WINDOW = r"(?: (?P<shape>between) (?P<a>.+?) and (?P<b>.+)| (?P<shape1>before|after|on|at|starting) (?P<c>.+))"
+_WINDOW = (
+    r"(?: (?P<shape>between) (?P<a>.+?) and (?P<b>.+)| (?P<shape1>before|after|on|at|starting) (?P<c>.+))"
+)
 _PATTERN_PARTS = {
     "Q": QUOTED,
     "W": _WINDOW,
@@ -43,13 +45,16 @@ _PATTERN_PARTS = {
 }
 
 
-class Found(NamedTuple):
+class Found:
     """An item that a row matched: the pattern's groups, and the quoted texts in order."""
 
-    groups: dict[str, str | None]
-    quoted: tuple[str, ...]
+    __slots__ = ("groups", "quoted")
 
-    def __getitem__(self, name: Any) -> Any:
+    def __init__(self, groups: dict[str, str | None], quoted: tuple[str, ...]) -> None:
+        self.groups = groups
+        self.quoted = quoted
+
+    def __getitem__(self, name: str) -> Any:
         return self.groups[name]
 
 
@@ -132,7 +137,11 @@ _TABLE: Final[tuple[tuple[str, Callable[[Found], Condition], str], ...]] = (
         lambda found: tasks.TaskRunning(found.quoted[0]),
         "while task 'fetch' is running",
     ),
-    (r"(?:task Q )?has (?P<action>ACTION) (?:in )?past (?P<duration>.+)", _has_past, "has failed past 2 hours"),
+    (
+        r"(?:task Q )?has (?P<action>ACTION) (?:in )?past (?P<duration>.+)",
+        _has_past,
+        "has failed past 2 hours",
+    ),
     (
         r"(?:task Q )?has (?P<action>ACTION)(?: (?P<present>PRESENT)W?)?",
         _has,
@@ -197,7 +206,9 @@ def meaning(token: Token) -> Condition:
 
 def _groups(found: re.Match[str]) -> dict[str, str | None]:
     groups = found.groupdict()
-    operands = [value for name, value in groups.items() if name in {"a", "b", "c", "duration", "cron"} and value]
+    operands = [
+        value for name, value in groups.items() if name in {"a", "b", "c", "duration", "cron"} and value
+    ]
     if any(QUOTED in operand for operand in operands):
         raise ParserError("Here is a quoted text in the place of a time.", hint="leave the quotes out")
     return groups

@@ -57,7 +57,7 @@ def _with(parsers: Parsers) -> Grammar[Condition]:
             found = syntax.fullmatch(token.raw) if isinstance(syntax, re.Pattern) else syntax == token.raw
             if not found:
                 continue
-            if isinstance(make, base.Condition):
+            if isinstance(make, base.Condition) and (found is True or not callable(make)):
                 return make
             return make() if found is True else make(*_unnamed(found), **found.groupdict())
         return meaning(token)
@@ -71,7 +71,9 @@ def _unnamed(found: re.Match[str]) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1_024)
 def parse_time(text: str) -> Period:
-    """The period that a text means: `time of day after 10:00 & time of week on Mon`, `past 2 hours`, `always`.
+    """The period that a text means.
+
+    >>> parse_time("time of day after 10:00 & time of week on Mon | always")
 
     Raises:
         ParserError: pointing at what is not in the language.

@@ -27,7 +27,9 @@ def task_name(task: TaskLike | None) -> str | None:
     name = getattr(task, MARK, None) or getattr(task, "name", None)
     if isinstance(name, str):
         return name
-    raise ParserError(f"{task!r} is no task.", hint="name it, or give the Task object or the decorated function")
+    raise ParserError(
+        f"{task!r} is no task.", hint="name it, or give the Task object or the decorated function"
+    )
 
 
 def task_key(name: str | None) -> frozenset[Hashable]:

@@ -114,7 +114,9 @@ class IsEnv(ParamExists):
 
 
 def _same(found: object, wanted: object) -> bool:
-    return found is not _MISSING and bool(found == wanted or (isinstance(wanted, str) and str(found) == wanted))
+    return found is not _MISSING and bool(
+        found == wanted or (isinstance(wanted, str) and str(found) == wanted)
+    )
 
 
 class OnEvent(Condition):
@@ -155,7 +157,10 @@ class OnEvent(Condition):
         return frozenset((("event", self),))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, OnEvent) and (other.expression, other.source) == (self.expression, self.source)
+        return isinstance(other, OnEvent) and (other.expression, other.source) == (
+            self.expression,
+            self.source,
+        )
 
     def __hash__(self) -> int:
         return hash((OnEvent, self.expression, self.source))
@@ -190,6 +195,10 @@ class FuncCond(Condition):
         if at > view.now:
             return (None, FOREVER)
         return (view.call(self), at + view.poll)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> FuncCond:
+        """The same condition with these arguments."""
+        return FuncCond(self.func, args, kwargs)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, FuncCond) and (other.func, other.args, other.kwargs) == (

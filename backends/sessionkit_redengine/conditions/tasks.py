@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sessionkit_redengine.conditions.reference import TaskLike
     from sessionkit_redengine.history.state import TaskState
 
+_ANY: Final[tuple[str, float]] = (">", 0)
 COMPARISONS: Final[dict[str, Callable[[float, float], bool]]] = {
     "==": operator.eq,
     "!=": operator.ne,
@@ -61,7 +62,7 @@ class Countable(Condition):
     def __eq__(self, other: object) -> Any:
         if isinstance(other, (int, float)):
             return self._compared("==", other)
-        return type(other) is type(self) and other._key() == self._key()
+        return isinstance(other, Countable) and type(other) is type(self) and other._key() == self._key()
 
     def __ne__(self, other: object) -> Any:
         if isinstance(other, (int, float)):
@@ -91,7 +92,11 @@ class TaskAction(Countable):
     actions: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
-        self, task: TaskLike | None = None, period: Period | None = None, *, comparison: tuple[str, float] = (">", 0)
+        self,
+        task: TaskLike | None = None,
+        period: Period | None = None,
+        *,
+        comparison: tuple[str, float] = (">", 0),
     ) -> None:
         self.task = task_name(task)
         self.period = period
@@ -107,14 +112,14 @@ class TaskAction(Countable):
         start, end, until = period.counted(at, view.zone)
         if start > at:
             return (self.holds(0), until)
-        if self.comparison == (">", 0) and end > at:
+        if self.comparison == _ANY and end > at:
             latest = view.state(self.task).latest(*self.actions)
             return (latest is not None and start <= latest <= at, until)
         count = self._count(view.counts(self.task), start, min(at, _just_before(end)))
         return (self.holds(count), until)
 
     def _ever(self, view: View, at: float) -> Truth:
-        if self.comparison == (">", 0):
+        if self.comparison == _ANY:
             latest = view.state(self.task).latest(*self.actions)
             return (latest is not None, FOREVER)
         return (self.holds(self._count(view.counts(self.task), -FOREVER, at)), FOREVER)

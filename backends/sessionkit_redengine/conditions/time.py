@@ -105,7 +105,9 @@ class Every(Condition):
         self, interval: float | timedelta | str, *, based: str = "run", task: TaskLike | None = None
     ) -> None:
         if based not in _BASES:
-            raise ParserError(f"A time cannot be counted from {based!r}.", hint=f"use one of {', '.join(_BASES)}")
+            raise ParserError(
+                f"A time cannot be counted from {based!r}.", hint=f"use one of {', '.join(_BASES)}"
+            )
         self.interval = seconds(interval)
         self.based = based
         self.task = task_name(task)
@@ -113,7 +115,7 @@ class Every(Condition):
     def state(self, view: View, at: float) -> Truth:
         """True from that long after the last one on."""
         record = view.state(self.task)
-        last = record.last_due if self.based == "run" else record.latest(*_BASES[self.based])
+        last = record.anchor if self.based == "run" else record.latest(*_BASES[self.based])
         if last is None or last + self.interval <= at:
             return (True, FOREVER)
         return (False, last + self.interval)

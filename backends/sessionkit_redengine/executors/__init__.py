@@ -33,9 +33,9 @@ class Executors:
         self._made: dict[Any, Executor] = {}
         self.loop: Any = None
 
-    def of(self, task: Task) -> Executor:
-        """The executor that runs a task."""
-        kind: Any = task.execution if task.execution is not None else self._config.execution
+    def of(self, task: Task, execution: Any = None) -> Executor:
+        """The executor that runs a task: the given one, else the task's, else the session's."""
+        kind: Any = execution or task.execution or self._config.execution
         if kind == "process":
             daemon = self._config.tasks_as_daemon if task.daemon is None else task.daemon
             kind = ("process", daemon)
@@ -57,11 +57,11 @@ class Executors:
         return makers[kind]()
 
     def _processes(self, *, daemon: bool) -> Executor:
+        import multiprocessing  # noqa: PLC0415 - see above
+
         from sessionkit_redengine.executors.process import (  # noqa: PLC0415 - 15 ms that only its users spend
             ProcessExecutor,
         )
-
-        import multiprocessing  # noqa: PLC0415 - see above
 
         method = self._config.process_start
         context = multiprocessing.get_context(method) if method else None

@@ -26,6 +26,9 @@ class Executor(ABC):
     #: Whether a run's jobs leave this process, so that all in them must be picklable.
     remote = False
 
+    #: Whether anything can be done about a run that takes too long.
+    can_end = True
+
     def __init__(self, done: Done) -> None:
         self.done = done
         #: Runs handed over and not ended; counted by the scheduler.
@@ -39,10 +42,10 @@ class Executor(ABC):
             Exception: when it cannot even be queued; the run has failed then.
         """
 
-    def end(self, run: Run) -> None:
+    def end(self, run: Run) -> None:  # noqa: B027 - the flag is all that most can do
         """Make a run end: at once where that can be forced; elsewhere its flag, set already, asks for it."""
 
-    def close(self, timeout: float) -> None:
+    def close(self, timeout: float) -> None:  # noqa: B027 - most have nothing to drop
         """Drop all workers; those that still run are ended where that can be forced.
 
         Args:

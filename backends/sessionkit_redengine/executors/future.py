@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,8 @@ from sessionkit_redengine.runs import Job, Outcome, Run
 from sessionkit_redengine.worker import perform
 
 if TYPE_CHECKING:
+    import concurrent.futures
+
     from sessionkit_redengine.executors.base import Done
 
 
@@ -65,5 +66,6 @@ def dask(address: str | None = None, **options: Any) -> concurrent.futures.Execu
     """
     from distributed import Client  # noqa: PLC0415 - half a second that only its users spend
 
-    executor: concurrent.futures.Executor = Client(address, **options).get_executor()
+    client: Any = Client
+    executor: concurrent.futures.Executor = client(address, **options).get_executor()
     return executor

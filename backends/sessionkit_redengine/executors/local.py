@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 class MainExecutor(Executor):
     """Runs a job where it is started: in the scheduler, which does nothing else meanwhile."""
 
+    can_end = False
+
     def start(self, run: Run, job: Job) -> None:
         """Run it to its end."""
         self.done(run, perform(job))

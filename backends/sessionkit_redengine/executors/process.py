@@ -30,7 +30,7 @@ _GRACE = 1.0  # seconds for a process to end when it was asked to
 
 
 def default_context() -> BaseContext:
-    """How processes are started unless the configuration says: by a fork server where there is one, else spawned.
+    """How processes are started unless the configuration says: by a fork server, or spawned without one.
 
     Forking a process that has threads, as a scheduler has, can leave locks held for ever in the child.
     """
@@ -52,7 +52,9 @@ class ProcessExecutor(Executor):
 
     remote = True
 
-    def __init__(self, done: Done, limit: int, context: BaseContext | None = None, *, daemon: bool = True) -> None:
+    def __init__(
+        self, done: Done, limit: int, context: BaseContext | None = None, *, daemon: bool = True
+    ) -> None:
         super().__init__(done)
         self.capacity = limit
         self._context = context or default_context()
@@ -145,11 +147,12 @@ class _Worker:
         return outcome
 
     def _after_death(self, run: Run) -> Outcome:
-        process = self._process
+        self._process.join(_GRACE)
+        code = self._process.exitcode
         self._drop()
         if run.flag.is_set():
             return Outcome("terminate")
-        text = f"the process that ran it ended with exit code {process.exitcode}"
+        text = f"the process that ran it ended with exit code {code}"
         return Outcome("crash", error=TaskCrashed(text), text=text)
 
     def _ready(self) -> Connection:
@@ -160,13 +163,13 @@ class _Worker:
         # With "fork", a process made at the same time would inherit the other end and keep it open.
         with _starting:
             here, there = context.Pipe()
+            _open_ends.append(here)
             process = context.Process(  # type: ignore[attr-defined]  # every context has it, the stub's base has not
                 target=serve,
                 args=(there, tuple(_open_ends) if context.get_start_method() == "fork" else ()),
                 name="redengine-worker",
                 daemon=self._pool._daemon,  # noqa: SLF001 - the pool's own worker
             )
-            _open_ends.append(here)
             process.start()
             there.close()
         with self._lock:
@@ -242,8 +245,8 @@ def _failed(message: str, error: BaseException) -> Outcome:
 def serve(connection: Connection, inherited: Sequence[Connection]) -> None:
     """Run jobs as they come, until the parent goes.
 
-    A thread reads them, so that the parent's end is seen in the middle of a job as well: the job dies with it,
-    and the history can say so.
+    A thread reads them, so that the parent's end is seen in the middle of a job as well: the job dies with
+    it, and the history can say so.
     """
     for other in inherited:
         other.close()

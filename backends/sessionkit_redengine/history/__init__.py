@@ -51,7 +51,7 @@ def open_database(where: str, *, max_runs: int | None = None) -> DatabaseHistory
     if "://" in where:
         from sessionkit_redengine.history.alchemy import AlchemyDatabase  # noqa: PLC0415 - see above
 
-        return DatabaseHistory(lambda: AlchemyDatabase(where), max_runs=max_runs)
+        return DatabaseHistory(lambda: AlchemyDatabase(where), where=where, max_runs=max_runs)
     from sessionkit_redengine.history.sqlite import SqliteDatabase  # noqa: PLC0415 - see above
 
-    return DatabaseHistory(lambda: SqliteDatabase(where), max_runs=max_runs)
+    return DatabaseHistory(lambda: SqliteDatabase(where), where=where, max_runs=max_runs)

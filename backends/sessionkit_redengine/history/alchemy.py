@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sessionkit.errors import ConfigurationError
-from sessionkit_redengine.history.sqlite import Rows
+from sessionkit_redengine.history.port import Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sessionkit_redengine.history.database import Execute
+    from sessionkit_redengine.history.port import Execute
 
 
 class AlchemyDatabase:
@@ -36,9 +36,9 @@ class AlchemyDatabase:
         """See `Database`."""
         with self._engine.begin() as connection:
 
-            def execute(statement: str, values: dict[str, Any] | None = None) -> Rows:
+            def execute(statement: str, values: dict[str, Any] | None = None) -> Result:
                 result = connection.execute(self._text(statement), values or {})
-                return Rows(result.fetchall() if result.returns_rows else (), result.rowcount)
+                return Result(result.fetchall() if result.returns_rows else (), result.rowcount)
 
             yield execute
 

@@ -176,5 +176,13 @@ class History(ABC):
         """The tasks that somebody has paused."""
         return frozenset()
 
-    def close(self) -> None:
+    def others(self, now: float) -> bool:  # noqa: ARG002 - memory is ours alone
+        """Whether other schedulers that are alive use the same history."""
+        return False
+
+    def orders(self, session: str) -> list[tuple[str, str]]:  # noqa: ARG002 - see `paused`
+        """Take the wishes that somebody left: `(task, wish)`."""
+        return []
+
+    def close(self) -> None:  # noqa: B027 - memory has none
         """Let go of files and connections."""

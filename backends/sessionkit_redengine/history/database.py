@@ -3,72 +3,23 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from sessionkit import fork
 from sessionkit_redengine.errors import HistoryError
 from sessionkit_redengine.history.base import History, Query, RunRecord
 from sessionkit_redengine.history.owner import BEAT, Owner
+from sessionkit_redengine.history.port import INDEXES, SCHEMA
 from sessionkit_redengine.history.state import TaskState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-SCHEMA = (
-    """CREATE TABLE IF NOT EXISTS redengine_runs (
-        run_id VARCHAR(64) PRIMARY KEY, session VARCHAR(200) NOT NULL, task VARCHAR(400) NOT NULL,
-        due DOUBLE PRECISION NOT NULL, started DOUBLE PRECISION NOT NULL, ended DOUBLE PRECISION,
-        action VARCHAR(12) NOT NULL, error TEXT NOT NULL, owner VARCHAR(32) NOT NULL)""",
-    """CREATE TABLE IF NOT EXISTS redengine_tasks (
-        session VARCHAR(200) NOT NULL, task VARCHAR(400) NOT NULL, run_id VARCHAR(64) NOT NULL,
-        due DOUBLE PRECISION NOT NULL, fails INTEGER NOT NULL, paused INTEGER NOT NULL,
-        PRIMARY KEY (session, task))""",
-    """CREATE TABLE IF NOT EXISTS redengine_last (
-        session VARCHAR(200) NOT NULL, task VARCHAR(400) NOT NULL, action VARCHAR(12) NOT NULL,
-        instant DOUBLE PRECISION NOT NULL, PRIMARY KEY (session, task, action))""",
-    """CREATE TABLE IF NOT EXISTS redengine_owners (
-        owner VARCHAR(32) PRIMARY KEY, host VARCHAR(200) NOT NULL, pid INTEGER NOT NULL,
-        since VARCHAR(40) NOT NULL, beat DOUBLE PRECISION NOT NULL)""",
-    """CREATE TABLE IF NOT EXISTS redengine_orders (
-        order_id VARCHAR(32) PRIMARY KEY, session VARCHAR(200) NOT NULL, task VARCHAR(400) NOT NULL,
-        wish VARCHAR(12) NOT NULL, made DOUBLE PRECISION NOT NULL)""",
-)
-INDEXES = (
-    "CREATE INDEX IF NOT EXISTS redengine_by_task ON redengine_runs (session, task, started)",
-    "CREATE INDEX IF NOT EXISTS redengine_by_start ON redengine_runs (session, started)",
-    "CREATE INDEX IF NOT EXISTS redengine_by_action ON redengine_runs (action)",
-)
+    from sessionkit_redengine.history.port import Database, Execute
+
 _RUN = "session, task, run_id, due, started, ended, action, error, owner"
 _PAGE = 500
 _SERIES = 1_024
-
-
-class Database(Protocol):
-    """The little that the history asks of a database. Statements name their values `:like_this`."""
-
-    #: What was raised by the database itself.
-    errors: tuple[type[Exception], ...]
-
-    def transaction(self) -> AbstractContextManager[Execute]:
-        """A block that happens as a whole or not at all; gives what executes a statement in it."""
-
-    def close(self) -> None:
-        """Drop all connections."""
-
-
-class Execute(Protocol):
-    """Executes a statement and returns its rows, or the number of rows it changed as `changed`."""
-
-    def __call__(self, statement: str, values: dict[str, Any] | None = None) -> Result:
-        """Execute one statement."""
-
-
-class Result(Protocol):
-    """What a statement gave."""
-
-    rows: Sequence[Sequence[Any]]
-    changed: int
 
 
 class DatabaseHistory(History):
@@ -78,15 +29,19 @@ class DatabaseHistory(History):
     the same due task, and after a crash the history knows exactly what was on its way.
 
     Args:
-        database: The database.
+        connect: Opens the database.
+        where: Its file or URL, by which processes of this machine find each other.
         max_runs: How many runs to keep in each session; None keeps all.
     """
 
     shared = True
     lasting = True
 
-    def __init__(self, connect: Callable[[], Database], *, max_runs: int | None = None) -> None:
+    def __init__(
+        self, connect: Callable[[], Database], *, where: str = "", max_runs: int | None = None
+    ) -> None:
         self._connect = connect
+        self.where = where
         self.max_runs = max_runs
         self._database: Database | None = None
         self._lock = threading.RLock()
@@ -133,7 +88,9 @@ class DatabaseHistory(History):
 
     def state(self, session: str, task: str) -> TaskState | None:
         """See `History`."""
-        return self._states("session = :session AND task = :task", {"session": session, "task": task}).get(task)
+        return self._states("session = :session AND task = :task", {"session": session, "task": task}).get(
+            task
+        )
 
     def _states(self, where: str, values: dict[str, Any]) -> dict[str, TaskState]:
         def read(execute: Execute) -> tuple[Any, Any, Any]:
@@ -150,7 +107,8 @@ class DatabaseHistory(History):
         for task, run_id, due, fails in tasks:
             if run_id:
                 state = found[task] = TaskState()
-                state.run_id, state.last_due, state.fails = run_id, due, fails
+                state.run_id, state.fails = run_id, fails
+                state.last_due = state.anchor = due
         for task, action, instant in last:
             if task in found:
                 found[task].last[action] = instant
@@ -316,8 +274,17 @@ class DatabaseHistory(History):
             run.action, run.ended = "crash", now
             run.error = "The process that ran it ended before it did."
             self.finish(run)
-        self._do(lambda execute: [_drop_owner(execute, row[0]) for row in owners if row[0] not in alive])
+        self._do(lambda execute: _drop_owners(execute, [row[0] for row in owners if row[0] not in alive]))
         return lost
+
+    def others(self, now: float) -> bool:
+        """Whether other schedulers that are alive use the same database; also gives a sign of life."""
+
+        def read(execute: Execute) -> Sequence[Sequence[Any]]:
+            self._give_sign_of_life(execute, now)
+            return execute("SELECT owner, host, pid, since, beat FROM redengine_owners").rows
+
+        return any(row[0] != self.owner.id and Owner(*row[:4]).alive(row[4], now) for row in self._do(read))
 
     # --- orders from the command line ---
 
@@ -338,7 +305,8 @@ class DatabaseHistory(History):
                 return
             values["paused"] = paused
             changed = execute(
-                "UPDATE redengine_tasks SET paused = :paused WHERE session = :session AND task = :task", values
+                "UPDATE redengine_tasks SET paused = :paused WHERE session = :session AND task = :task",
+                values,
             ).changed
             if not changed:
                 execute(
@@ -350,7 +318,7 @@ class DatabaseHistory(History):
         self._do(record)
 
     def orders(self, session: str) -> list[tuple[str, str]]:
-        """Take the wishes left for a session, oldest first: `(task, wish)`. Each is taken by one scheduler."""
+        """Take the wishes left for a session, oldest first; each is taken by one scheduler only."""
 
         def take(execute: Execute) -> list[tuple[str, str]]:
             rows = execute(
@@ -371,7 +339,9 @@ class DatabaseHistory(History):
 
     def sessions(self) -> list[str]:
         """The names of all sessions in the database."""
-        rows = self._do(lambda execute: execute("SELECT DISTINCT session FROM redengine_tasks ORDER BY session")).rows
+        rows = self._do(
+            lambda execute: execute("SELECT DISTINCT session FROM redengine_tasks ORDER BY session")
+        ).rows
         return [row[0] for row in rows]
 
     def close(self) -> None:
@@ -380,7 +350,7 @@ class DatabaseHistory(History):
             if self._database is None:
                 return
             if self._beat != float("-inf"):
-                self._do(lambda execute: _drop_owner(execute, self.owner.id))
+                self._do(lambda execute: _drop_owners(execute, [self.owner.id]))
             self._database.close()
             self._database = None
             self._beat = float("-inf")
@@ -415,5 +385,6 @@ def _put_last(execute: Execute, values: dict[str, Any], action: str, instant: fl
         )
 
 
-def _drop_owner(execute: Execute, owner: str) -> None:
-    execute("DELETE FROM redengine_owners WHERE owner = :owner", {"owner": owner})
+def _drop_owners(execute: Execute, owners: Iterable[str]) -> None:
+    for owner in owners:
+        execute("DELETE FROM redengine_owners WHERE owner = :owner", {"owner": owner})

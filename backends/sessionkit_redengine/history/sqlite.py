@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from sessionkit_redengine.history.port import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from sessionkit_redengine.history.database import Execute
+    from sessionkit_redengine.history.port import Execute
 
 _WAIT = 30.0  # seconds to wait for another process that is writing
-
-
-class Rows(NamedTuple):
-    """What a statement gave."""
-
-    rows: Sequence[Sequence[Any]]
-    changed: int
 
 
 class SqliteDatabase:
@@ -28,7 +23,7 @@ class SqliteDatabase:
     power failure may lose the last ones, and never a part of one.
     """
 
-    errors = (sqlite3.Error,)
+    errors: tuple[type[Exception], ...] = (sqlite3.Error,)
 
     def __init__(self, path: str) -> None:
         self._connection = sqlite3.connect(path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
@@ -46,9 +41,9 @@ class SqliteDatabase:
             raise
         self._connection.execute("COMMIT")
 
-    def _execute(self, statement: str, values: dict[str, Any] | None = None) -> Rows:
+    def _execute(self, statement: str, values: dict[str, Any] | None = None) -> Result:
         cursor = self._connection.execute(statement, values or {})
-        return Rows(cursor.fetchall(), cursor.rowcount)
+        return Result(cursor.fetchall(), cursor.rowcount)
 
     def close(self) -> None:
         """See `Database`."""

@@ -19,17 +19,19 @@ class TaskState:
         status: The newest of `ACTIONS`, or None before the first run.
         last: The instant (seconds, UTC) of the latest of each action; for "run" when it started.
         last_due: When the latest run was due; later runs are reckoned from it, so nothing drifts.
+        anchor: The same for elapsed time: moved along when the clock is set back.
         fails: Failed and crashed runs since the last that was neither.
         running: Start instants of the runs on their way, by run id.
         run_id: The latest run's id, or "".
     """
 
-    __slots__ = ("_series", "fails", "last", "last_due", "run_id", "running", "status")
+    __slots__ = ("_series", "anchor", "fails", "last", "last_due", "run_id", "running", "status")
 
     def __init__(self) -> None:
         self.status: str | None = None
         self.last: dict[str, float] = {}
         self.last_due: float | None = None
+        self.anchor: float | None = None
         self.fails = 0
         self.running: dict[str, float] = {}
         self.run_id = ""
@@ -40,7 +42,7 @@ class TaskState:
         self.status = "run"
         self.run_id = run_id
         self.last["run"] = started
-        self.last_due = due
+        self.last_due = self.anchor = due
         self.running[run_id] = started
         self._note("run", started)
 
@@ -51,6 +53,12 @@ class TaskState:
         self.last[action] = ended
         self.fails = self.fails + 1 if action in {"fail", "crash"} else 0
         self._note(action, ended)
+
+    def adopt(self, other: TaskState) -> None:
+        """Become what another record says, which was read later."""
+        for name in ("status", "last", "last_due", "anchor", "fails", "running", "run_id"):
+            setattr(self, name, getattr(other, name))
+        self._series = None
 
     def latest(self, *actions: str) -> float | None:
         """The newest instant of any of these actions, or None."""

@@ -6,7 +6,7 @@
 True
 """
 
-from sessionkit_redengine.periods.base import Always, AllPeriods, AnyPeriod, Interval, Period, Span, TimeDelta
+from sessionkit_redengine.periods.base import AllPeriods, Always, AnyPeriod, Interval, Period, Span, TimeDelta
 from sessionkit_redengine.periods.cron import Cron
 from sessionkit_redengine.periods.durations import seconds
 from sessionkit_redengine.periods.wall import (

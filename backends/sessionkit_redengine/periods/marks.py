@@ -83,7 +83,9 @@ def _time_of_day(text: str, whole: str, example: str) -> float:
 
 
 def _wrong(text: str, example: str) -> ParserError:
-    return ParserError(f"{text!r} is no point in this period.", text=text, hint=f"write for example {example}")
+    return ParserError(
+        f"{text!r} is no point in this period.", text=text, hint=f"write for example {example}"
+    )
 
 
 def of_second(text: str) -> Mark:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, ClassVar
 from sessionkit_redengine.errors import ParserError
 from sessionkit_redengine.periods import marks
 from sessionkit_redengine.periods.base import FOREVER, NEVER_INSIDE, Period, Span
-from sessionkit_redengine.periods.marks import Mark
 from sessionkit_redengine.periods.zones import FIRST_INSTANT, LAST_INSTANT, change, instant, offset, wall
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from typing_extensions import Self
+
+    from sessionkit_redengine.periods.marks import Mark
 
 
 class WallPeriod(Period):
@@ -40,7 +41,6 @@ class WallPeriod(Period):
     """
 
     __slots__ = ("_memo", "_shape", "end", "endpoint", "start", "startpoint")
-    _read: ClassVar[Callable[[str], Mark]]
 
     def __init__(self, start: str | None = None, end: str | None = None, *, shape: str = "between") -> None:
         self.start = start
@@ -86,7 +86,8 @@ class WallPeriod(Period):
                 return Span(True, left, right) if left <= at else Span(False, FOREVER, left)
         return NEVER_INSIDE
 
-    def _windows(self, at: float, zone: tzinfo) -> Iterator[tuple[float, float]]:
+    def _windows(self, at: float, zone: tzinfo) -> Iterable[tuple[float, float]]:
+        """The windows around an instant, in order; the one that ends after it is among them."""
         raise NotImplementedError
 
     def _cycle(self, at: float, zone: tzinfo) -> tuple[float, float]:
@@ -98,7 +99,7 @@ class WallPeriod(Period):
             return None
         if not isinstance(point, str):
             raise ParserError(f"A point in time is text, not {type(point).__name__}.")
-        return cls._read(" ".join(point.split()))
+        return _READ[cls](" ".join(point.split()))
 
     @property
     def whole(self) -> bool:
@@ -144,14 +145,13 @@ class _Short(WallPeriod):
         # A change by half an hour (Lord Howe Island) moves the hours themselves: certain only until then.
         return span._replace(until=min(span.until, change(at, span.until, zone)))
 
-    def _windows(self, at: float, zone: tzinfo) -> Iterator[tuple[float, float]]:
+    def _windows(self, at: float, zone: tzinfo) -> Iterable[tuple[float, float]]:
         begin, length = self._cycle(at, zone)[0], self._length
         start = self.startpoint.seconds if self.startpoint else 0.0
         stop = self._stop(start)
         stop += length if stop <= start else 0.0
-        for cycle in range(-1, 3):
-            base = begin + cycle * length
-            yield base + start, base + stop
+        bases = [begin + cycle * length for cycle in range(-1, 3)]
+        return [(base + start, base + stop) for base in bases]
 
     def _stop(self, start: float) -> float:
         if self._shape == "starting":
@@ -170,12 +170,24 @@ class _Short(WallPeriod):
 class _Dated(WallPeriod):
     """A cycle of whole days."""
 
-    __slots__ = ()
+    __slots__ = ("_laid",)
     _back: ClassVar[int] = 2
-    _ahead: ClassVar[int] = 3
+    _ahead: ClassVar[int] = 4
 
-    def _windows(self, at: float, zone: tzinfo) -> Iterator[tuple[float, float]]:
-        base = self._floor(wall(at, zone))
+    def __init__(self, start: str | None = None, end: str | None = None, *, shape: str = "between") -> None:
+        super().__init__(start, end, shape=shape)
+        self._laid: tuple[tzinfo, float, float, list[tuple[float, float]]] | None = None
+
+    def _windows(self, at: float, zone: tzinfo) -> Iterable[tuple[float, float]]:
+        laid = self._laid
+        if laid is None or laid[0] is not zone or not laid[1] <= at < laid[2]:
+            base = self._floor(wall(at, zone))
+            until = instant(self._shift(base, self._ahead - 2), zone)
+            laid = self._laid = (zone, instant(base, zone), until, list(self._lay(base, zone)))
+        return laid[3]
+
+    def _lay(self, base: datetime, zone: tzinfo) -> Iterator[tuple[float, float]]:
+        """The windows of the cycles around the one that begins at `base`."""
         for cycle in range(-self._back, self._ahead + 1):
             begin = self._shift(base, cycle)
             start = self._at(begin, self.startpoint) if self.startpoint else begin
@@ -213,7 +225,7 @@ class _Dated(WallPeriod):
             start = self._at(self._shift(begin, cycle), self.startpoint)
             if start is not None:
                 return start
-        return datetime.max  # pragma: no cover - every date that exists comes again within eight years
+        raise AssertionError(f"{self!r} never begins again")  # pragma: no cover - it does within eight years
 
     def _cycle(self, at: float, zone: tzinfo) -> tuple[float, float]:
         base = self._floor(wall(at, zone))
@@ -234,7 +246,6 @@ class TimeOfSecond(_Short):
     """A window in every second: `TimeOfSecond("0.25", "0.5")`."""
 
     __slots__ = ()
-    _read = staticmethod(marks.of_second)
     _length = 1.0
 
 
@@ -242,7 +253,6 @@ class TimeOfMinute(_Short):
     """A window in every minute, in seconds: `TimeOfMinute("15", "30")`."""
 
     __slots__ = ()
-    _read = staticmethod(marks.of_minute)
     _length = 60.0
 
 
@@ -250,7 +260,6 @@ class TimeOfHour(_Short):
     """A window in every hour: `TimeOfHour("15:00", "30:00")`, `TimeOfHour.on("2 quarter")`."""
 
     __slots__ = ()
-    _read = staticmethod(marks.of_hour)
     _length = 3_600.0
 
 
@@ -258,7 +267,7 @@ class TimeOfDay(_Dated):
     """A window in every day: `TimeOfDay("10:00", "3 PM")`."""
 
     __slots__ = ()
-    _read = staticmethod(marks.of_day)
+    _ahead = 9
 
     def _at(self, begin: datetime, mark: Mark) -> datetime:
         return begin + timedelta(seconds=mark.seconds)
@@ -274,7 +283,6 @@ class TimeOfWeek(TimeOfDay):
     """A window in every week: `TimeOfWeek("Mon 10:00", "Fri")`."""
 
     __slots__ = ()
-    _read = staticmethod(marks.of_week)
 
     def _at(self, begin: datetime, mark: Mark) -> datetime:
         return begin + timedelta(days=mark.day, seconds=mark.seconds)
@@ -290,7 +298,6 @@ class TimeOfMonth(_Dated):
     """A window in every month: `TimeOfMonth("1st", "5th")`, `TimeOfMonth.on("last")`."""
 
     __slots__ = ()
-    _read = staticmethod(marks.of_month)
 
     def _floor(self, shown: datetime) -> datetime:
         return shown.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
@@ -304,7 +311,6 @@ class TimeOfYear(_Dated):
     """A window in every year: `TimeOfYear("Jan 1st", "Mar")`."""
 
     __slots__ = ()
-    _read = staticmethod(marks.of_year)
     _back = 9  # 29 February came last as long as eight years ago
     _ahead = 9
 
@@ -314,6 +320,16 @@ class TimeOfYear(_Dated):
     def _shift(self, begin: datetime, cycles: int) -> datetime:
         return begin.replace(year=begin.year + cycles)
 
+
+_READ: dict[type[WallPeriod], Callable[[str], Mark]] = {
+    TimeOfSecond: marks.of_second,
+    TimeOfMinute: marks.of_minute,
+    TimeOfHour: marks.of_hour,
+    TimeOfDay: marks.of_day,
+    TimeOfWeek: marks.of_week,
+    TimeOfMonth: marks.of_month,
+    TimeOfYear: marks.of_year,
+}
 
 #: The periods by the unit of their cycle, as the condition language names it.
 TIME_OF: dict[str, type[WallPeriod]] = {

@@ -48,7 +48,7 @@ def _system_zone() -> tzinfo:
         with _LOCALTIME.open("rb") as stream:
             return ZoneInfo.from_file(stream, key="localtime")
     try:
-        import tzlocal  # noqa: PLC0415 - only Windows needs it, and only there it is installed
+        import tzlocal  # noqa: PLC0415 - only Windows needs it, and only there it is required
     except ImportError:
         return timezone.utc
     found_zone: tzinfo = tzlocal.get_localzone()

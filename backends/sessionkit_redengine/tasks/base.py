@@ -15,11 +15,12 @@ from sessionkit_redengine.tasks.fields import ALIASES, READERS, SCHEDULING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from concurrent.futures import Future
 
+    from sessionkit_redengine.engine import Session
     from sessionkit_redengine.history.state import TaskState
     from sessionkit_redengine.periods.base import Period
     from sessionkit_redengine.runs import Run
-    from sessionkit_redengine.session import Session
 
 _NEVER = AlwaysFalse()
 
@@ -31,7 +32,7 @@ class Task(ABC):
 
         class Beep(Task):
             def execute(self, times=1):
-                print("\\a" * times)
+                print("beep " * times)
 
         Beep(name="beep", start_cond="every 10 minutes")
 
@@ -46,8 +47,9 @@ class Task(ABC):
     Attributes:
         start_cond: When to run; text is parsed. Without one the task runs when told to.
         end_cond: When to end a run that is on its way.
-        execution: "main", "thread", "process", "async" or a `concurrent.futures.Executor`; None is the session's.
-        priority: Of tasks due at once, those with a higher one start first, then in the order of their making.
+        execution: "main", "thread", "process", "async" or a `concurrent.futures.Executor`; None is the
+            session's.
+        priority: Of tasks due at once, those with a higher one start first, then those made first.
         disabled: Whether the start condition is ignored; set again to go on.
         force_run: Set to run once, whatever the condition says.
         force_termination: Set to end the runs on their way.
@@ -166,13 +168,13 @@ class Task(ABC):
         own = self._parameters
         return {**(own.to_dict() if own else {}), **run.parameters}
 
-    def process_success(self, output: Any) -> None:
+    def process_success(self, output: Any) -> None:  # noqa: B027 - nothing, unless a kind of task says
         """Called with what `execute` returned; what it raises makes the run fail."""
 
-    def process_failure(self, error: BaseException) -> None:
+    def process_failure(self, error: BaseException) -> None:  # noqa: B027 - nothing, unless a kind of task says
         """Called with what `execute` raised."""
 
-    def process_finish(self, action: str) -> None:
+    def process_finish(self, action: str) -> None:  # noqa: B027 - nothing, unless a kind of task says
         """Called last, with "success" or "fail"."""
 
     # --- what the task has done ---
@@ -187,7 +189,9 @@ class Task(ABC):
 
     @parameters.setter
     def parameters(self, value: Any) -> None:
-        raise NotImplementedError(value)  # __setattr__ comes first; this tells type checkers that it can be set
+        raise NotImplementedError(
+            value
+        )  # __setattr__ comes first; this tells type checkers that it can be set
 
     @property
     def status(self) -> str | None:
@@ -253,9 +257,13 @@ class Task(ABC):
 
     # --- what can be done with it ---
 
-    def run(self, **parameters: Any) -> None:
-        """Have the task run once, soon, with these parameters, whatever its start condition says."""
-        self.session.request_run(self, parameters)
+    def run(self, **parameters: Any) -> Future[Any]:
+        """Have the task run once, soon, with these parameters, whatever its start condition says.
+
+        Returns:
+            A future of what the run returns; it raises `TaskFailed` when the run does not succeed.
+        """
+        return self.session.request_run(self, parameters)
 
     def terminate(self) -> None:
         """Have all its runs ended."""

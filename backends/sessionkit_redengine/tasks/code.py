@@ -11,8 +11,8 @@ from sessionkit_redengine.tasks.base import Task
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sessionkit_redengine.engine import Session
     from sessionkit_redengine.runs import Run
-    from sessionkit_redengine.session import Session
 
 
 class CodeTask(Task):
@@ -81,7 +81,7 @@ class Restart(Task):
         """`restart`."""
         return "restart"
 
-    def execute(self) -> None:  # type: ignore[override]  # it takes no parameters
+    def execute(self, **parameters: Any) -> Any:  # noqa: ARG002 - it takes none
         """Ask for it."""
         raise SchedulerRestart
 
@@ -97,6 +97,6 @@ class ShutDown(Restart):
         """`shutdown`."""
         return "shutdown"
 
-    def execute(self) -> None:
+    def execute(self, **parameters: Any) -> Any:  # noqa: ARG002 - it takes none
         """Ask for it."""
         raise SchedulerExit

@@ -18,8 +18,8 @@ from sessionkit_redengine.tasks.fields import choice
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sessionkit_redengine.engine import Session
     from sessionkit_redengine.runs import Run
-    from sessionkit_redengine.session import Session
 
 _FORMS: Final = {"-": "-", "short": "-", "--": "--", "long": "--"}
 _FLAG = "_termination_flag_"
@@ -53,7 +53,12 @@ class CommandTask(Task):
     kwds_popen: dict[str, Any] = {}  # noqa: RUF012 - replaced, never changed
 
     def __init__(
-        self, command: str | Sequence[str], *, session: Session | None = None, name: str | None = None, **fields: Any
+        self,
+        command: str | Sequence[str],
+        *,
+        session: Session | None = None,
+        name: str | None = None,
+        **fields: Any,
     ) -> None:
         if not command or not isinstance(command, (str, list, tuple)):
             raise ConfigurationError(f"A command is text or a list of words, not {command!r}.")
@@ -102,7 +107,7 @@ class Program:
             TaskTerminationException: when the run was told to end.
         """
         flag = parameters.pop(_FLAG, None) or Flag()
-        process = subprocess.Popen(  # noqa: S602, S603 - running what the user wrote is what this is for
+        process = subprocess.Popen(  # noqa: S603 - running what the user wrote is what this is for
             self.line(parameters),
             shell=self.shell,
             stdin=subprocess.DEVNULL,
@@ -119,7 +124,9 @@ class Program:
 
     def line(self, parameters: dict[str, Any]) -> str | list[str]:
         """The command with its options; text for a shell, else words."""
-        options = [word for name, value in parameters.items() for word in (f"{self.prefix}{name}", str(value))]
+        options = [
+            word for name, value in parameters.items() for word in (f"{self.prefix}{name}", str(value))
+        ]
         if isinstance(self.command, str) and self.shell:
             return " ".join([self.command, *map(shlex.quote, options)])
         if not isinstance(self.command, str):

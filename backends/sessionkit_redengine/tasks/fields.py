@@ -128,7 +128,16 @@ READERS: Final[dict[str, Reader]] = {
 }
 #: Fields after whose change the scheduler has to look at the task again.
 SCHEDULING: Final = frozenset(
-    ("disabled", "end_cond", "force_run", "force_termination", "multilaunch", "start_cond", "missed", "retries")
+    (
+        "disabled",
+        "end_cond",
+        "force_run",
+        "force_termination",
+        "multilaunch",
+        "start_cond",
+        "missed",
+        "retries",
+    )
 )
 #: Red Engine 2's names of fields.
 ALIASES: Final = {"permanent_task": "permanent"}

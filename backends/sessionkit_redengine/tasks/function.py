@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import ModuleType
 
+    from sessionkit_redengine.engine import Session
     from sessionkit_redengine.runs import Run
-    from sessionkit_redengine.session import Session
 
 
 class Shape(NamedTuple):
@@ -49,7 +49,11 @@ def shape_of(func: Callable[..., Any]) -> Shape:
     named = [parameter for parameter in parameters if parameter.kind in _NAMED]
     return Shape(
         frozenset(parameter.name for parameter in named),
-        {parameter.name: parameter.default for parameter in named if isinstance(parameter.default, BaseArgument)},
+        {
+            parameter.name: parameter.default
+            for parameter in named
+            if isinstance(parameter.default, BaseArgument)
+        },
         any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters),
     )
 
@@ -175,13 +179,14 @@ class FuncTask(Task):
         return given
 
 
-class Delayed(NamedTuple):
-    """A function that is imported where and when it runs."""
+class Delayed:
+    """A function that is imported where and when it runs; picklable."""
 
-    path: str
-    func_name: str
-    cache: bool
-    sys_paths: tuple[str, ...]
+    def __init__(self, path: str, func_name: str, cache: bool, sys_paths: tuple[str, ...]) -> None:
+        self.path = path
+        self.func_name = func_name
+        self.cache = cache
+        self.sys_paths = sys_paths
 
     def __call__(self, **parameters: Any) -> Any:
         """Import the function and call it with those parameters that it names."""
@@ -202,7 +207,7 @@ class Delayed(NamedTuple):
 
 def _standing_for(argument: BaseArgument) -> Any:
     raise TaskSetupError(
-        f"{argument!r} is the default of a function that is imported where it runs, where there is no session",
+        f"{argument!r} is a default of a function that is imported where it runs, and there is no session",
         hint="give it among the task's parameters instead",
     )
 

@@ -1,0 +1,75 @@
+"""What happens outside: other schedulers on the same history, and wishes from the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sessionkit_redengine import doorbell
+from sessionkit_redengine.errors import HistoryError
+from sessionkit_redengine.runs import NO_WISHES
+from sessionkit_redengine.waker import LONGEST_NAP
+
+if TYPE_CHECKING:
+    from sessionkit_redengine.engine import Session
+
+
+class Others:
+    """Looks into a shared history when its doorbell rings, and every ten seconds. Costs nothing otherwise."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._bell: doorbell.Doorbell | None = None
+        self._where = ""
+        self._looked = float("-inf")
+        self._there = False
+
+    def open(self) -> None:
+        """Begin to listen, when the scheduler starts."""
+        history = self._session.history
+        self._where = getattr(history, "where", "")
+        if history.shared and self._where and "://" not in self._where:
+            self._bell = doorbell.Doorbell(self._where, self._rung)
+        self._looked = float("-inf")
+
+    def close(self) -> None:
+        """Listen no more."""
+        if self._bell is not None:
+            self._bell.close()
+            self._bell = None
+
+    def tell(self) -> None:
+        """Wake the other schedulers, if there are any: a run has ended."""
+        if self._there and self._bell is not None:
+            doorbell.ring(self._where)
+
+    def _rung(self) -> None:
+        self._session.scheduler.post(self._look_now)
+
+    def look(self, now: float) -> None:
+        """Look, if it is time to."""
+        if self._session.history.shared and not 0 <= now - self._looked < LONGEST_NAP:
+            self._looked = now
+            self._look_now()
+
+    def _look_now(self) -> None:
+        session = self._session
+        try:
+            orders = session.history.orders(session.name)
+            paused = session.history.paused(session.name)
+            self._there = session.history.others(session.clock.time())
+            if self._there:
+                session.refresh_states()
+        except HistoryError as error:
+            session.report(f"the shared history cannot be read: {error}")
+            return
+        planner = session.scheduler.planner
+        for name, _ in orders:
+            if name in session:
+                planner.request(session[name], NO_WISHES)
+            else:
+                session.report(f"somebody wants task {name!r} to run, which does not exist")
+        changed = planner.paused ^ paused
+        planner.paused = paused
+        for name in changed:
+            if name in session:
+                planner.plan(session[name])

@@ -1,0 +1,245 @@
+"""When each task is due, and what has to happen for that to be worked out anew."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from sessionkit_redengine.agenda import FOREVER, Agenda
+from sessionkit_redengine.conditions.base import AlwaysFalse, Condition, next_true
+from sessionkit_redengine.conditions.session import OnEvent
+from sessionkit_redengine.errors import ConditionError
+from sessionkit_redengine.runs import NO_WISHES, Batch
+from sessionkit_redengine.view import POLL, SessionView
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable
+
+    from sessionkit_redengine.engine import Session
+    from sessionkit_redengine.history.state import TaskState
+    from sessionkit_redengine.tasks.base import Task
+
+# A run later than this is reckoned from when it starts, not from when it was due: a scheduler that was held
+# up goes on at the usual beat, it does not hurry to catch up.
+_LATE = 1.0
+_ABSENT = object()
+
+
+class Planner:
+    """Keeps the agenda of one session: a task is put on it once, and again when something changes for it."""
+
+    def __init__(self, session: Session, agenda: Agenda) -> None:
+        self._session = session
+        self._agenda = agenda
+        self._view = SessionView(session)
+        self._watchers: dict[Hashable, dict[Task, None]] = {}
+        self._batches: dict[Task, deque[Batch]] = {}
+        self._retries: dict[Task, float] = {}
+        self._ending: dict[Task, object] = {}
+        self._failing: dict[Task, str] = {}
+        self.paused: frozenset[str] = frozenset()
+        self.only: frozenset[Task] | None = None
+        self.on_hold = False
+
+    def refresh(self) -> None:
+        """Begin anew, as the configuration is now."""
+        self.reconfigure()
+        self._watchers.clear()
+        self._retries.clear()
+        self._agenda.clear()
+
+    def reconfigure(self) -> None:
+        """See the time zone and the pauses that the configuration has now."""
+        self._view = SessionView(self._session)
+
+    # --- who waits for what ---
+
+    def watch(self, task: Task) -> None:
+        """Have a task looked at whenever something changes that its conditions name."""
+        for key in task.start_cond.keys() | task.end_cond.keys():
+            if key in {("task", None), ("task", task.name)}:
+                continue  # a task is looked at after each of its own runs anyway
+            self._watchers.setdefault(key, {})[task] = None
+            if isinstance(key, tuple) and isinstance(key[1], OnEvent):
+                self._session.scheduler.events.listen(key[1])
+
+    def forget(self, task: Task) -> None:
+        """Plan a task no more."""
+        for watchers in self._watchers.values():
+            watchers.pop(task, None)
+        self._agenda.drop("task", task)
+        self._agenda.drop("end", task)
+        for kept in (self._batches, self._retries, self._ending, self._failing):
+            kept.pop(task, None)
+
+    def changed(self, key: Hashable) -> None:
+        """Look again at the tasks that wait for this."""
+        for task in tuple(self._watchers.get(key, ())):
+            self.plan(task)
+            if task in self._ending:
+                self.plan_end(task)
+
+    def watchers(self, key: Hashable) -> Iterable[Task]:
+        """The tasks that wait for this."""
+        return tuple(self._watchers.get(key, ()))
+
+    # --- wishes ---
+
+    def request(self, task: Task, batch: Batch) -> None:
+        """Have a task run once, whatever its condition says."""
+        self._batches.setdefault(task, deque()).append(batch)
+        self.plan(task)
+
+    def retry(self, task: Task, at: float) -> None:
+        """Have a task run again at `at`, because it failed."""
+        self._retries[task] = at
+
+    def forced(self, task: Task) -> bool:
+        """Whether somebody wants it to run, whatever its condition says."""
+        return task.force_run or bool(self._batches.get(task))
+
+    def take_batch(self, task: Task) -> Batch:
+        """What somebody wished for the run that is starting."""
+        batches = self._batches.get(task)
+        if batches:
+            return batches.popleft()
+        if task.force_run:
+            object.__setattr__(task, "force_run", False)
+        else:
+            self._retries.pop(task, None)
+        return NO_WISHES
+
+    def expected(self, task: Task) -> float:
+        """When a task is due next, for those who ask while no scheduler runs."""
+        return self._next(task, self._session.clock.time(), None)
+
+    # --- planning ---
+
+    def plan(self, task: Task, since: float | None = None) -> None:
+        """Put a task on the agenda where it is next due, reckoned from `since` (default: from now)."""
+        now = self._session.clock.time()
+        self._agenda.put(self._next(task, now, since), "task", task)
+
+    def _next(self, task: Task, now: float, since: float | None) -> float:
+        state = task.state
+        if state.running and not self.parallel(task):
+            # Our own runs tell when they end; another scheduler's have to be asked after.
+            return FOREVER if self._session.scheduler.runs_task(task) else now + POLL
+        if self.on_hold:
+            return FOREVER
+        if self.forced(task):
+            return now
+        if not self._plannable(task):
+            return FOREVER
+        retry = self._retries.get(task, FOREVER)
+        if since is None and task.missed == "all" and state.last_due is not None:
+            since = state.last_due
+        return min(retry, self._true_from(task, task.start_cond, now, since))
+
+    def _plannable(self, task: Task) -> bool:
+        if task.disabled or task.on_startup or task.on_shutdown or task.name in self.paused:
+            return False
+        return self.only is None
+
+    def parallel(self, task: Task) -> bool:
+        """Whether a task may run beside itself."""
+        return self._session.config.multilaunch if task.multilaunch is None else task.multilaunch
+
+    def _true_from(self, task: Task, condition: Condition, now: float, since: float | None) -> float:
+        if type(condition) is AlwaysFalse:
+            return FOREVER
+        try:
+            return next_true(condition, self._view.of(task, now), now if since is None else since)
+        except Exception as error:  # noqa: BLE001 - a condition may be anybody's code
+            self._failed(task, error)
+            return now + max(self._view.poll, POLL)
+
+    def _failed(self, task: Task, error: Exception) -> None:
+        message = f"a condition of task {task.name!r} failed: {type(error).__name__}: {error}"
+        if not self._session.config.silence_cond_check:
+            raise ConditionError(message) from error
+        if self._failing.get(task) != message:  # told once, not each second
+            self._failing[task] = message
+            self._session.report(message, error)
+
+    def look(self, task: Task, due: float) -> float | None:
+        """Look at a task whose time has come: when its run is due, or None if it is not to run."""
+        now = self._session.clock.time()
+        state = task.state
+        if state.running and not self.parallel(task):
+            self._session.refresh_state(task)
+            self.plan(task)
+            return None
+        if self.forced(task):
+            return now
+        retry = self._retries.get(task)
+        if retry is not None and retry <= now:
+            return state.last_due if state.last_due is not None else now
+        found = self._due(task, due, now)
+        if found is None:
+            self.plan(task, since=now)
+        return found
+
+    def _due(self, task: Task, due: float, now: float) -> float | None:
+        try:
+            if task.missed == "all" and self._true(task, now, due):
+                return due
+            if self._true(task, now, now):
+                return now if now - due > _LATE else due
+            missed = due < now and self._true(task, now, due)
+        except Exception as error:  # noqa: BLE001 - a condition may be anybody's code
+            self._failed(task, error)
+            return None
+        self._failing.pop(task, None)
+        if missed:
+            self._session.teller.missed(task, due)
+        return due if missed and task.missed == "once" else None
+
+    def _true(self, task: Task, now: float, at: float) -> bool:
+        value, _ = task.start_cond.state(self._view.of(task, now), at)
+        return bool(value)
+
+    # --- ends ---
+
+    def plan_end(self, task: Task) -> None:
+        """Put the end of a task's runs on the agenda, where its end condition says."""
+        now = self._session.clock.time()
+        self._ending[task] = None
+        at = now if task.force_termination else self._true_from(task, task.end_cond, now, None)
+        self._agenda.put(at, "end", task)
+
+    def is_to_end(self, task: Task) -> bool:
+        """Whether a task's runs are to be ended now; a condition that raises says so too."""
+        if task.force_termination:
+            return True
+        now = self._session.clock.time()
+        try:
+            value, _ = task.end_cond.state(self._view.of(task, now), now)
+        except Exception as error:  # noqa: BLE001 - a condition may be anybody's code
+            self._failed(task, error)
+            return True
+        return bool(value)
+
+    def ended(self, task: Task) -> None:
+        """Look at the end condition no more: nothing runs."""
+        if self._ending.pop(task, _ABSENT) is None:
+            self._agenda.drop("end", task)
+        if task.force_termination:
+            object.__setattr__(task, "force_termination", False)
+
+    # --- after the scheduler was away ---
+
+    def recover(self, task: Task, state: TaskState, now: float) -> None:
+        """Plan a task at the scheduler's start: retries that are owed, and due times that passed."""
+        if state.status in {"fail", "crash"} and state.fails % (task.retries + 1):
+            ended = state.latest("fail", "crash")
+            self._retries[task] = max(now, (ended if ended is not None else now) + task.retry_delay)
+        since = state.last_due if task.missed != "skip" else None
+        self.plan(task, since)
+
+    def clock_set_back(self, seconds: float) -> None:
+        """Count elapsed time on as if the clock had not been set, and work out all else anew."""
+        for task in self._session.tasks:
+            if task.state.anchor is not None:
+                task.state.anchor -= seconds
+            self.plan(task)
