@@ -81,14 +81,14 @@ def keep_alive(report: Report, server: FastServer, session: DynectSession, vendo
         session.execute("/Zone/example.test/", "GET")
 
     def by_http_client() -> None:
-        raw.request("GET", "/REST/Zone/example.test/", body=b"{}", headers=HEADERS)
+        raw.request("GET", "/REST/Zone/example.test/", headers=HEADERS)
         json.loads(raw.getresponse().read())
 
     def by_urllib3() -> None:
-        json.loads(pools.request("GET", url, body=b"{}", headers=HEADERS).data)
+        json.loads(pools.request("GET", url, headers=HEADERS).data)
 
     def by_requests() -> None:
-        plain.get(url, data=b"{}").json()
+        plain.get(url).json()
 
     def by_dyn() -> None:
         vendor.execute("/Zone/example.test/", "GET")

@@ -168,8 +168,8 @@ def _name(task: Any) -> str:
 class FuncArg(BaseArgument):
     """What a function returns at each run: `FuncArg(connect, host="db")`.
 
-    It is called where the task runs (`param_materialize="post"`), or in the scheduler ("pre"). A function with
-    an argument `task` or `session` is always called in the scheduler, which has them.
+    It is called where the task runs (`param_materialize="post"`), or in the scheduler ("pre"). A function
+    with an argument `task` or `session` is always called in the scheduler, which has them.
     """
 
     def __init__(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
@@ -259,7 +259,7 @@ class SchedulerLogger(BaseArgument):
 
 
 class TerminationFlag(BaseArgument):
-    """A `threading.Event` that is set when the run is to end: look at it, and raise `TaskTerminationException`."""
+    """Like a `threading.Event`: set when the run is to end. See it, and raise `TaskTerminationException`."""
 
     def get_value(self, context: Context) -> Any:
         """This run's event; in another process, where runs are ended from outside, one that is never set."""
@@ -275,7 +275,7 @@ class Event(BaseArgument):
 
 
 class Due(BaseArgument):
-    """When this run was due: seconds since the epoch. A run that makes up for a missed one is due in the past."""
+    """When this run was due, in seconds since the epoch: in the past when it makes up for a missed one."""
 
     def get_value(self, context: Context) -> Any:
         """The instant."""

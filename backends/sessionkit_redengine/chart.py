@@ -22,6 +22,7 @@ STYLES: Final = {
     "inaction": ("bright_black", "#9a9a9a", "░"),
     "run": ("cyan", "#3b8fd1", "▶"),
 }
+_FONT: Final = 'font-family="sans-serif" font-size="12"'
 _ROW, _BAR, _LABELS, _WIDTH, _TOP = 26, 16, 180, 900, 34
 
 
@@ -105,8 +106,7 @@ class Chart:
         height = _TOP + _ROW * len(self.rows) + 10
         scale = _WIDTH - _LABELS - 20
         parts = [
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" '
-            'font-family="sans-serif" font-size="12">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" {_FONT}>',
             f'<rect width="{_WIDTH}" height="{height}" fill="#ffffff"/>',
         ]
         for part, label in self.marks():

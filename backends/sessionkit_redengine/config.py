@@ -97,8 +97,8 @@ class Config:
             or ends the scheduler with a `HistoryError`. A run that cannot be recorded is not started.
         force_status_from_logs: Read what tasks have done from the history at each look, for a history that
             others write too, instead of remembering it.
-        cycle_sleep: Seconds to wait after each cycle, and between two looks at conditions that do not tell when
-            they change. None waits for nothing but what is due, and looks at those each second.
+        cycle_sleep: Seconds to wait after each cycle, and between two looks at conditions that do not tell
+            when they change. None waits for nothing but what is due, and looks at those each second.
         execution: Where tasks run that do not say: "process", "thread", "main", "async" or an executor.
             Also known as `task_execution`.
         task_priority: The priority of tasks that do not say.
@@ -112,7 +112,7 @@ class Config:
         shutdown_timeout: Seconds to wait then, before what still runs is ended.
         restarting: How to start again: "replace" this process, "relaunch" it as another, also in a "fresh"
             session of the terminal, or "recall" the scheduler here.
-        param_materialize: Where a `FuncArg` is called: "post", where the task runs, or "pre", in the scheduler.
+        param_materialize: Where a `FuncArg` is called: "post", where the task runs; "pre", in the scheduler.
         func_run_id: Makes a run's id from the task and the run's parameters; None is a random one.
         timezone: A name or a tzinfo; None is this machine's.
         task_logger_basename, scheduler_logger_basename: Names of the standard library's loggers.

@@ -1,7 +1,7 @@
 """Doorbells: how processes of one machine wake schedulers that share a history, without anybody polling.
 
-Each scheduler listens on a datagram socket in the user's temporary directory. Where there are no such sockets,
-and between machines, schedulers look into the shared history every ten seconds instead.
+Each scheduler listens on a datagram socket in the user's temporary directory. Where there are no such
+sockets, and between machines, schedulers look into the shared history every ten seconds instead.
 """
 
 from __future__ import annotations

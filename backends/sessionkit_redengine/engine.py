@@ -17,7 +17,6 @@ from sessionkit_redengine.arguments import BaseArgument, Context, LateCall, reso
 from sessionkit_redengine.conditions.language import parse_condition
 from sessionkit_redengine.config import OPTIONS, Config
 from sessionkit_redengine.history import Query, open_history
-from sessionkit_redengine.history.state import TaskState
 from sessionkit_redengine.hooks import HookDecorators, Hooks
 from sessionkit_redengine.parameters import Parameters
 from sessionkit_redengine.periods.zones import zone_of
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from sessionkit.events import EventHub
     from sessionkit.outcome import Outcome
     from sessionkit_redengine.conditions.base import Condition
-    from sessionkit_redengine.history import History, LogRecord
+    from sessionkit_redengine.history import History, LogRecord, TaskState
     from sessionkit_redengine.periods.base import Period
     from sessionkit_redengine.tasks.base import Task
 
@@ -55,8 +54,8 @@ class Session(HookDecorators, SessionEngine):
     FuncTask(report, session=session, start_cond="daily after 10:00 & after task 'fetch'")
     session.start()
 
-    Its tasks, parameters, history and scheduler are its own. As a `SessionEngine` its calls are runs of tasks:
-    `session.execute("fetch")` runs one and returns what it returned.
+    Its tasks, parameters, history and scheduler are its own. As a `SessionEngine` its calls are runs of
+    tasks: `session.execute("fetch")` runs one and returns what it returned.
 
     Args:
         config: Options, see `Config`; also given as arguments of their own: `Session(execution="thread")`.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sessionkit_redengine.planner import Planner
     from sessionkit_redengine.tasks.base import Task
 
-# Unique is enough, a run's id is no secret; `random` is reseeded after a fork, and `uuid4` costs five times more.
+# Unique is enough, a run's id is no secret; `random` is reseeded after a fork, `uuid4` costs five times more.
 _random_bits = random.getrandbits
 
 

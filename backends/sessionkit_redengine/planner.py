@@ -115,9 +115,9 @@ class Planner:
 
     # --- planning ---
 
-    def plan(self, task: Task, since: float | None = None) -> None:
+    def plan(self, task: Task, since: float | None = None, now: float | None = None) -> None:
         """Put a task on the agenda where it is next due, reckoned from `since` (default: from now)."""
-        now = self._session.clock.time()
+        now = self._session.clock.time() if now is None else now
         self._agenda.put(self._next(task, now, since), "task", task)
 
     def _next(self, task: Task, now: float, since: float | None) -> float:
@@ -163,7 +163,7 @@ class Planner:
             self._session.report(message, error)
 
     def look(self, task: Task, due: float) -> float | None:
-        """Look at a task whose time has come: the instant its run is due at, or None when it is not to run."""
+        """Look at a task whose time has come: when its run is due, or None if it is not to run."""
         now = self._session.clock.time()
         state = task.state
         if state.running and not self.parallel(task):
@@ -177,7 +177,7 @@ class Planner:
             return state.last_due if state.last_due is not None else now
         found = self._due(task, due, now)
         if found is None:
-            self.plan(task, since=now)
+            self.plan(task, now, now)
         return found
 
     def _due(self, task: Task, due: float, now: float) -> float | None:

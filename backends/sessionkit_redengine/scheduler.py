@@ -208,6 +208,7 @@ class Scheduler:
         if self.agenda.next() <= now:
             self._do_due(now)
             self.read_inbox()
+            self._check_clock()
         self.cycles += 1
 
     def _do_due(self, now: float) -> None:

@@ -9,9 +9,9 @@ four places:
     headers.update(found.conditions)                # If-None-Match, If-Modified-Since
     try:
         response = send(...)
-    except ConnectionFailed:                        # and likewise for a status of 500 and above
-        return responses.on_error(found) or raise
-    return responses.store(found, response) or response     # a Hit when the answer was "not modified"
+        return responses.store(found, response) or response     # a Hit when nothing was modified
+    except ConnectionFailed:                        # likewise for a status of 500 and above
+        stand_in = responses.on_error(found)        # None when nothing may stand in
 
 and `responses.invalidate(call)` once a call of another method was sent, whatever became of it.
 """
@@ -30,7 +30,7 @@ from sessionkit.cache import freshness
 from sessionkit.cache.scope import digest, scoped
 from sessionkit.clock import SYSTEM_CLOCK, Clock
 from sessionkit.errors import CacheError, ConfigurationError
-from sessionkit.secrets import redact, sounds_secret
+from sessionkit.secrets import redact, redact_url, sounds_secret
 
 if TYPE_CHECKING:
     import re
@@ -195,7 +195,7 @@ class ResponseCache:
             freshness.storable(response.status, headers, shared=self._shared)
             and len(response.body) <= self._max_body
         ):
-            url = response.url.partition("?")[0]
+            url = redact_url(response.url.partition("?")[0])
             self._save(miss, self._dated(response.status, headers, response.body, url, now), now)
         elif response.status < 500 and miss.kept is not None:
             self.remove(miss.key)

@@ -17,10 +17,10 @@ from sessionkit.testing import ManualClock
 ZONE = Call("GET", "/zones/1")
 
 
-def answer(body=b"{}", status=200, **headers):
+def answer(body=b"{}", status=200, url=None, **headers):
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     request = Request("GET", "https://service.test/zones/1?key=abc")
-    return Response(status, named, body, request.url, request)
+    return Response(status, named, body, url or request.url, request)
 
 
 @pytest.fixture
@@ -281,6 +281,7 @@ def test_credentials_are_never_stored(path, identity):
     )
     response = answer(
         b'{"public": 1}',
+        url="https://ann:url-secret@service.test/zones?api_key=query-secret",
         set_cookie="sid=cookie-secret",
         X_Auth_Token="token-secret",
         authentication_info="info-secret",

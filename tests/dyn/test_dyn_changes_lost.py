@@ -7,7 +7,10 @@ import pytest
 
 import sessionkit
 from sessionkit.errors import Conflict
+from sessionkit.http import Call
+from sessionkit.tokens import Token
 from sessionkit_dyn import DynectSession, errors
+from sessionkit_dyn.changeset import Changeset
 from sessionkit_dyn.zones import Zone
 
 LOST = errors.DynectChangesLostWarning
@@ -146,3 +149,18 @@ def test_with_warnings_as_errors_the_loss_is_raised(sandbox, dyn, zone):
         with pytest.raises(LOST):
             zone.refresh()
     assert list(dyn.lost_changes) == ["test.example"]
+
+
+def test_calls_that_overtake_a_renewal_confuse_nothing():
+    old, new = Token("token-one"), Token("token-two")
+    add = Call("POST", "/REST/ARecord/test.example/www.test.example/")
+    changeset = Changeset()
+    changeset.signed_with(old)
+    changeset.succeeded(add, old)
+    assert changeset.signed_with(new) == [add]
+    changeset.succeeded(add, new)
+    assert changeset.signed_with(old) == []  # signed before the renewal, sent after it
+    assert changeset.token is new
+    assert changeset.pending == {"test.example": [add]}
+    assert changeset.succeeded(add, old)  # answered after the renewal: lost as well
+    assert changeset.lost == {"test.example": [add, add]}

@@ -71,7 +71,9 @@ def _unnamed(found: re.Match[str]) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1_024)
 def parse_time(text: str) -> Period:
-    """The period that a text means: `time of day after 10:00 & time of week on Mon`, `past 2 hours`, `always`.
+    """The period that a text means.
+
+    >>> parse_time("time of day after 10:00 & time of week on Mon | always")
 
     Raises:
         ParserError: pointing at what is not in the language.

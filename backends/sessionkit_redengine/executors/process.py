@@ -30,7 +30,7 @@ _GRACE = 1.0  # seconds for a process to end when it was asked to
 
 
 def default_context() -> BaseContext:
-    """How processes are started unless the configuration says: by a fork server where there is one, else spawned.
+    """How processes are started unless the configuration says: by a fork server, or spawned without one.
 
     Forking a process that has threads, as a scheduler has, can leave locks held for ever in the child.
     """
@@ -245,8 +245,8 @@ def _failed(message: str, error: BaseException) -> Outcome:
 def serve(connection: Connection, inherited: Sequence[Connection]) -> None:
     """Run jobs as they come, until the parent goes.
 
-    A thread reads them, so that the parent's end is seen in the middle of a job as well: the job dies with it,
-    and the history can say so.
+    A thread reads them, so that the parent's end is seen in the middle of a job as well: the job dies with
+    it, and the history can say so.
     """
     for other in inherited:
         other.close()

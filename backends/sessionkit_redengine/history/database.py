@@ -318,7 +318,7 @@ class DatabaseHistory(History):
         self._do(record)
 
     def orders(self, session: str) -> list[tuple[str, str]]:
-        """Take the wishes left for a session, oldest first: `(task, wish)`. Each is taken by one scheduler."""
+        """Take the wishes left for a session, oldest first; each is taken by one scheduler only."""
 
         def take(execute: Execute) -> list[tuple[str, str]]:
             rows = execute(

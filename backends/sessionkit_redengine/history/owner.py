@@ -45,14 +45,14 @@ def machine() -> str:
 
 
 def process_start(pid: int) -> str | None:
-    """When a process of this machine started, as the system writes it ("" where it does not tell), or None."""
+    """When a process of this machine started, in the system's words; "" if it does not tell, None if gone."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except FileNotFoundError:
         return None if Path("/proc/self/stat").exists() else _there(pid)
     except OSError:
         return ""
-    # After the program's name, which may contain anything in its brackets, the state comes third, the start 22nd.
+    # Counted after the program's name, which is in brackets and may contain anything.
     fields = status.rpartition(")")[2].split()
     return None if fields[0] == "Z" else fields[19]
 

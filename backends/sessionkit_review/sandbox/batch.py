@@ -80,10 +80,10 @@ class Batch:
         Raises:
             ApiError: also when there is no such entity or an attribute cannot be changed.
         """
-        columns, collections = self._split(self._type(name, {}), data)
-        if self._type(name, {}).family == "CustomAttributeValue":
-            entity_type = self._type(name, {})
-            pairs = dict(zip(entity_type.primary_key, map(str, key), strict=False))
+        entity_type = self._type(name, {})
+        if entity_type.family == "CustomAttributeValue":
+            columns, _ = self._split(entity_type, data)
+            pairs = dict(zip(entity_type.primary_key, _key_parts(entity_type, key), strict=True))
             return entity_type, self._set_value(entity_type, {**pairs, **columns})
         entity_type, found, row = self.find(name, key)
         columns, collections = self._split(entity_type, data)
@@ -110,7 +110,7 @@ class Batch:
         """
         wanted = self._type(name, {})
         if wanted.family == "CustomAttributeValue":
-            self.storage.delete(wanted, [str(part) for part in key])
+            self.storage.delete(wanted, _key_parts(wanted, key))
             return
         entity_type, _, row = self.find(name, key)
         cascade.delete(self.storage, entity_type, row, self._leaving)
@@ -122,10 +122,7 @@ class Batch:
             ApiError: KeyError when there is none.
         """
         entity_type = self._type(name, {})
-        parts = list(key) if isinstance(key, (list, tuple)) else [key]
-        if len(parts) != len(entity_type.primary_key):
-            raise invalid(f"A key of {name} is ({', '.join(entity_type.primary_key)}), not {parts!r}.")
-        found = tuple(str(part) for part in parts)
+        found = _key_parts(entity_type, key)
         row = self.storage.row(entity_type, found)
         if row is None:
             raise missing(f"There is no {name} {', '.join(found)}.")
@@ -147,7 +144,9 @@ class Batch:
         told = []
         for identity, change in self._changes.items():
             above = self._above.get(identity) or parents(self.storage, change.entity_type, change.row)
-            told.append(described(change, above))
+            description = described(change, above)
+            if description["keys"] or change.action != "update":
+                told.append(description)
         return told
 
     def _type(self, name: Any, data: Mapping[str, Any]) -> EntityType:
@@ -367,6 +366,15 @@ class Batch:
             statement()
         except sqlite3.IntegrityError as error:
             raise duplicate(f"Duplicate entry: {error}.") from None
+
+
+def _key_parts(entity_type: EntityType, key: Any) -> Key:
+    """A key as it stands in an operation: a list of its parts, or the one part it has."""
+    parts = list(key) if isinstance(key, (list, tuple)) else [key]
+    if len(parts) != len(entity_type.primary_key):
+        expected = ", ".join(entity_type.primary_key)
+        raise invalid(f"A key of {entity_type.name} is ({expected}), not {parts!r}.")
+    return tuple(str(part) for part in parts)
 
 
 def _items(name: str, value: Any) -> list[Any]:

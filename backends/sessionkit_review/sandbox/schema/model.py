@@ -265,8 +265,14 @@ def _entity_type(item: Json, names: frozenset[str]) -> EntityType:
     by_alias = {attribute.alias: attribute.name for attribute in attributes.values()}
 
     def known(group: str) -> list[str]:
-        listed = [name if name in attributes else by_alias.get(name, "") for name in item.get(group) or ()]
-        return [name for name in listed if name]
+        return resolved(item.get(group) or ())
+
+    def resolved(listed: Iterable[str]) -> list[str]:
+        names_ = [name if name in attributes else by_alias.get(name, "") for name in listed]
+        return [name for name in names_ if name]
+
+    stands_for = item.get("alias_for")
+    classifiers = stands_for.get("classifiers", {}) if isinstance(stands_for, dict) else {}
 
     return EntityType(
         name=item["id"],
@@ -277,7 +283,7 @@ def _entity_type(item: Json, names: frozenset[str]) -> EntityType:
         immutable=frozenset(known("immutable")),
         computed=frozenset(known("computed")),
         default_projections=tuple(known("default_projections")),
-        system_projections=tuple(known("system_projections")),
+        system_projections=tuple(dict.fromkeys([*known("system_projections"), *resolved(classifiers)])),
     )
 
 

@@ -1,0 +1,54 @@
+"""Sessions whose time the test turns, and which are closed when it ends."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from sessionkit.testing import ManualClock
+from sessionkit_redengine import default
+from sessionkit_redengine.engine import Session
+
+
+@pytest.fixture
+def clock():
+    return ManualClock()
+
+
+@pytest.fixture
+def make_session(clock):
+    """Sessions on the turned clock, in UTC, that run tasks in the scheduler's own thread unless told otherwise."""
+    with ExitStack() as stack:
+
+        def make(**options):
+            options = {"clock": clock, "execution": "main", "timezone": "UTC", **options}
+            session = Session.detached(**options)
+            stack.callback(session.close)
+            return session
+
+        yield make
+
+
+@pytest.fixture
+def session(make_session):
+    return make_session()
+
+
+@pytest.fixture(autouse=True)
+def _own_default_session():
+    before = default._session
+    default._session = None
+    yield
+    if default._session is not None:
+        default._session.close()
+    default._session = before
+
+
+def instant(text, zone="UTC"):
+    """The epoch seconds of a wall time; `fold=1` in front means the second of two."""
+    fold, _, rest = text.rpartition("fold=1 ")
+    moment = datetime.fromisoformat(rest).replace(tzinfo=ZoneInfo(zone), fold=1 if _ else 0)
+    return moment.timestamp()
