@@ -6,6 +6,8 @@ import asyncio
 import os
 import time
 
+from sessionkit_redengine.arguments import Event
+
 
 def pid():
     return os.getpid()
@@ -59,3 +61,18 @@ def slow_write(path, text, seconds):
     write(path, f"<{text}")
     time.sleep(seconds)
     write(path, f">{text}")
+
+
+def note_task(task):
+    assert task.name == "a"
+    yield
+
+
+def event_number(event=Event()):
+    return event["data"]["number"]
+
+
+def current_session_name():
+    from sessionkit_redengine import Session
+
+    return Session.current().name
