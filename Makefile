@@ -23,6 +23,9 @@ demo: install ## a day's work through real sessions, on the embedded sandbox
 test: install ## everything that must hold
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
+soak: install ## a day in miniature: a thousand reconnections, a hundred thousand events
+	$(BIN)/python -m pytest -m soak
+
 test-all: ## the suite on every Python 3.10 to 3.13 of this machine
 	@./.ci/test-all
 

@@ -193,8 +193,8 @@ def _interleave(
     for turn in range(rounds):
         order = list(enumerate(works))
         seconds = [0.0] * len(works)
+        gc.collect()
         for index, work in reversed(order) if turn % 2 else order:
-            gc.collect()
             begin = clock()
             for _ in range(number):
                 work()

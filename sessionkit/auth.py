@@ -17,11 +17,10 @@ import weakref
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlencode
 
-from sessionkit import secrets
 from sessionkit.errors import ConfigurationError, SessionClosed, UnexpectedResponse
 from sessionkit.http.message import Call, Origin
 from sessionkit.http.signing import Auth
-from sessionkit.secrets import Secret
+from sessionkit.secrets import Secret, sounds_secret
 from sessionkit.tokens import Token, TokenSource, token_key
 
 if TYPE_CHECKING:
@@ -44,10 +43,7 @@ class HeaderAuth(Auth):
     """
 
     def __init__(self, headers: Mapping[str, str | Secret]) -> None:
-        self._headers = {
-            name: value if isinstance(value, Secret) or not secrets.sounds_secret(name) else Secret(value)
-            for name, value in headers.items()
-        }
+        self._headers = _hidden(headers)
         self._names = tuple(headers)
 
     def sign(self, request: Request, deadline: Deadline) -> None:  # noqa: ARG002
@@ -58,6 +54,14 @@ class HeaderAuth(Auth):
 
     def __repr__(self) -> str:
         return f"<HeaderAuth {', '.join(self._names)}>"
+
+
+def _hidden(fields: Mapping[str, str | Secret]) -> dict[str, str | Secret]:
+    """The fields, with whatever is named like a credential made a `Secret`."""
+    return {
+        name: Secret(value) if isinstance(value, str) and sounds_secret(name) else value
+        for name, value in fields.items()
+    }
 
 
 class TokenAuth(Auth):
@@ -176,7 +180,7 @@ class ClientCredentials(_FetchedAuth):
             raise ConfigurationError(
                 f"the token endpoint {self._uri} is not https", hint="a secret is never sent in clear text"
             )
-        key = token_key(session.__metakey__, self._client_id, session.base_url)
+        key = token_key(session.__metakey__, session.base_url, self._client_id, self._scope or "")
         return TokenSource(
             self.fetch,
             key=key,
@@ -196,16 +200,12 @@ class ClientCredentials(_FetchedAuth):
         if self._scope:
             fields["scope"] = self._scope
         answer = self.session.execute(self._call(fields), timeout=deadline.remaining())
-        value = answer.get("access_token") if isinstance(answer, dict) else None
-        if not isinstance(value, str) or not value:
-            raise UnexpectedResponse("the token endpoint answered without an access_token", url=self._uri)
-        return Token(value, _expiry(answer.get("expires_in"), self.session.clock.time()))
+        return Token.from_response(answer, now=self.session.clock.time())
 
     def _call(self, fields: dict[str, str]) -> Call:
         if self._credentials_in == "header":
             pair = f"{self._client_id}:{self._secret.reveal()}".encode()
             basic = base64.b64encode(pair).decode()
-            secrets.register(basic)
             return _form(self._uri, fields, {"Authorization": f"Basic {basic}"})
         fields = {**fields, "client_id": self._client_id, "client_secret": self._secret.reveal()}
         if self._credentials_in == "form":
@@ -216,14 +216,6 @@ class ClientCredentials(_FetchedAuth):
 def _form(uri: str, fields: dict[str, str], headers: dict[str, str]) -> Call:
     form = {"Content-Type": "application/x-www-form-urlencoded", **headers}
     return Call("POST", uri, urlencode(fields).encode(), headers=form, signed=False)
-
-
-def _expiry(seconds: Any, now: float) -> float | None:
-    try:
-        lifetime = float(seconds)
-    except (TypeError, ValueError):
-        return None
-    return now + lifetime if 0 < lifetime < 1e9 else None
 
 
 class CredentialLogin(_FetchedAuth):
@@ -256,10 +248,7 @@ class CredentialLogin(_FetchedAuth):
     ) -> None:
         super().__init__(header=header, scheme=scheme)
         self._uri = uri
-        self._credential = {
-            name: value if isinstance(value, Secret) or not secrets.sounds_secret(name) else Secret(value)
-            for name, value in credential.items()
-        }
+        self._credential = _hidden(credential)
         self._path = token.split(".")
         self._lifetime = lifetime
         self._logout = logout
@@ -268,7 +257,7 @@ class CredentialLogin(_FetchedAuth):
     def make_source(self, session: HttpEngine) -> TokenSource:
         """Tokens of this credential at this service."""
         plain = [value for value in self._credential.values() if not isinstance(value, Secret)]
-        key = token_key(session.__metakey__, "/".join(plain), session.base_url)
+        key = token_key(session.__metakey__, session.base_url, *plain)
         return TokenSource(
             self.fetch,
             key=key,

@@ -422,8 +422,9 @@ class SessionEngine(metaclass=Singleton):
 
     @property
     def _hub(self) -> EventHub | None:
+        # A hub that somebody chose hears from the start; the usual one is made when somebody listens.
         hub: EventHub | None = self._family.parts.get("hub")
-        return hub
+        return self.event_hub if hub is None and self._hub_factory is not None else hub
 
     def _make_hub(self) -> EventHub:
         return self._hub_factory(self) if self._hub_factory is not None else _local_hub()

@@ -237,12 +237,13 @@ def _lookups(cls: Any, slot: Slot) -> tuple[Callable[[], Any], Callable[[], Any]
 
 
 def _how_to_open(cls: Any) -> str:
-    needed = [
-        f"{name}=..."
+    # What a backend also takes from the environment has a default, and is named by its settings.
+    needed = [setting.name for setting in getattr(cls, "settings", ()) if setting.required] or [
+        name
         for name, parameter in inspect.signature(cls.__init__).parameters.items()
         if name != "self" and parameter.default is parameter.empty and parameter.kind not in (2, 4)
     ]
-    call = f"{cls.__name__}({', '.join(needed)})"
+    call = f"{cls.__name__}({', '.join(f'{name}=...' for name in needed)})"
     lines = (
         f"no {cls.__name__} is current in this thread or task",
         f"  -> open one: `{call}`, or for a block: `with {call} as session:`",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -47,6 +48,7 @@ def call_of(call: Call | str, method: str, args: Any, final: bool) -> Call:
     return DynectCall(name, call, None if args is None else dict(args), final=final)
 
 
+@lru_cache(maxsize=1024)
 def rest_path(uri: str) -> str:
     """The path of a URI as users write it.
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sessionkit_dyn.bodies import body_of
 from sessionkit_dyn.calls import path
-from sessionkit_dyn.records import DNSRecord, listing, record_class, wrap
+from sessionkit_dyn.record import DNSRecord, wrap
+from sessionkit_dyn.records import listing, record_class
 from sessionkit_dyn.resource import Resource, ask, below, plain_name
 
 if TYPE_CHECKING:

@@ -6,13 +6,12 @@ import json
 import warnings
 from dataclasses import replace
 from types import NoneType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urljoin, urlsplit
 
 from sessionkit.errors import CallTimeout, RequestError, UnexpectedResponse
 from sessionkit.http import Call, HttpEngine, Request, Response
-from sessionkit.http.message import encode
-from sessionkit.http.message import Headers, Origin, redacted_url
+from sessionkit.http.message import Headers, Origin, encode, redacted_url
 from sessionkit.http.retry import retry_after
 from sessionkit.outcome import Done, Failed, Outcome, Renew
 from sessionkit_dyn import calls, envelope, errors
@@ -25,6 +24,9 @@ if TYPE_CHECKING:
 
     from sessionkit.clock import Deadline
     from sessionkit.outcome import Again, Attempt
+
+
+_BODIES: Final = frozenset({"POST", "PUT"})
 
 
 class DynectProtocol(HttpEngine):
@@ -46,7 +48,10 @@ class DynectProtocol(HttpEngine):
         return self._auth
 
     def prepare(self, call: Call) -> Request:
-        """Normalise the URI and write the arguments as JSON, for every method."""
+        """Normalise the URI and write the arguments as JSON, for every method.
+
+        A GET or DELETE without arguments goes without a body, in one packet.
+        """
         if call.uri.startswith(("http://", "https://")):
             return super().prepare(call)
         if not isinstance(call.args, (dict, NoneType)):
@@ -55,7 +60,7 @@ class DynectProtocol(HttpEngine):
         if call.headers:
             headers.update(call.headers)
         url = f"{self.base_url}{calls.rest_path(call.uri)}"
-        body = encode(call.args or {})
+        body = encode(call.args or {}) if call.args or call.method in _BODIES else None
         return Request(call.method, url, headers, body, stream=call.stream, signed=call.signed)
 
     def sign(self, request: Request, deadline: Deadline) -> Request:
@@ -70,6 +75,8 @@ class DynectProtocol(HttpEngine):
 
     def process(self, response: Response, call: Call) -> Outcome:
         """The envelope of a success; for the rest a wait, a renewal or the typed error."""
+        if call.stream:
+            return super().process(response, call)
         answer = envelope.decode(response)
         if response.status == 307 or (answer is not None and answer["status"] == "incomplete"):
             return self._job(response, call, answer)

@@ -154,7 +154,7 @@ def integer(lowest: int, highest: int) -> Callable[[Any], int]:
         if isinstance(value, bool) or not isinstance(value, (int, str)):
             raise TypeError("Integer expected")
         text = str(value).strip()
-        if not re.fullmatch(r"-?[0-9]{1,12}", text):
+        if not re.fullmatch(r"-?[0-9]{1,16}", text):
             raise ValueError("Integer expected")
         if not lowest <= int(text) <= highest:
             raise ValueError(f"Value must be between {lowest} and {highest}")

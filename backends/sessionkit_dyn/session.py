@@ -149,7 +149,7 @@ class DynectSession(DynectProtocol):
         Args:
             call: The URI, with or without "/REST", or a `Call`.
             method: "GET", "POST", "PUT" or "DELETE".
-            args: The arguments; they are sent as JSON with every method.
+            args: The arguments; they are sent as JSON, whatever the method.
             final: Take "not now" for the answer instead of waiting; jobs are waited for all the same.
             timeout: Seconds for this call instead of the session's `timeout`.
 

@@ -11,7 +11,7 @@ from sessionkit_dyn.zones import Zone
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from sessionkit_dyn.records import DNSRecord
+    from sessionkit_dyn.record import DNSRecord
     from sessionkit_dyn.session import DynectSession
 
 

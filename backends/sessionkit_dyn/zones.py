@@ -20,7 +20,7 @@ from sessionkit.errors import NotFound
 from sessionkit_dyn import changes, errors, reports
 from sessionkit_dyn.calls import path
 from sessionkit_dyn.nodes import Node
-from sessionkit_dyn.records import RECORD_CLASSES, DNSRecord, record_class
+from sessionkit_dyn.records import RECORD_CLASSES, record_class
 from sessionkit_dyn.resource import ask, below, mapping, plain_name, rows, texts
 from sessionkit_dyn.secondary import SecondaryZone, get_all_secondary_zones
 from sessionkit_dyn.tasks import Task, get_tasks
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from sessionkit_dyn.record import DNSRecord
     from sessionkit_dyn.session import DynectSession
 
 __all__ = [

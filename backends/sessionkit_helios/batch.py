@@ -62,12 +62,21 @@ def in_order(function: Callable[[T], R], items: Iterable[T], workers: int) -> It
             for item in items:
                 waiting.append(pool.submit(function, item))
                 if len(waiting) >= 2 * workers:
-                    yield waiting.popleft().result()
+                    yield from _ready(waiting, workers)
             while waiting:
-                yield waiting.popleft().result()
+                yield from _ready(waiting, workers)
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def _ready(waiting: deque[Future[R]], workers: int) -> Iterator[R]:
+    """The next results, at least one."""
+    # Waking for each result takes the processor from those who make them: wait for some to be there.
+    waiting[min(workers // 2, len(waiting) - 1)].exception()
+    yield waiting.popleft().result()
+    while waiting and waiting[0].done():
+        yield waiting.popleft().result()
 
 
 class Batch(Generic[T, R]):

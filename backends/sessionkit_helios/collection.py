@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from sessionkit.errors import RequestError
 from sessionkit_helios.batch import Failure, PartialFailure, in_order
@@ -123,7 +123,11 @@ class FeatureCollection(Generic[F]):
     def __len__(self) -> int:
         return len(self.features)
 
-    def __getitem__(self, index: int) -> F:
+    @overload
+    def __getitem__(self, index: int) -> F: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[F]: ...
+    def __getitem__(self, index: int | slice) -> F | list[F]:
         return self.features[index]
 
     def __add__(self, other: FeatureCollection[F]) -> FeatureCollection[F]:

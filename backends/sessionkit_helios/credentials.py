@@ -74,12 +74,12 @@ def find(
     """
     environ = os.environ if environ is None else environ
     given = _Found(
-        "arguments",
+        "the arguments",
         _text("client_id", client_id),
         _text("client_secret", client_secret),
         _text("api_url", api_url),
     )
-    looked: list[_Found] = [given]
+    looked: list[str] = []
     places: tuple[Callable[[], _Found], ...] = (
         lambda: given,
         lambda: _environment(environ),
@@ -93,9 +93,9 @@ def find(
             if found is given and url is None:
                 url = _environment(environ).api_url
             return Credentials(found.client_id, Secret(found.client_secret), url, found.origin)
-        looked.append(found)
+        looked.append(found.origin)
     raise ConfigurationError(
-        f"no credentials of Helios could be found; looked in {'; '.join(each.origin for each in looked[1:])}",
+        f"no credentials of Helios could be found; looked in: {'; '.join(looked)}",
         hint="give client_id= and client_secret=, or set helios_client_id and helios_client_secret",
     )
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _MOMENT = struct.Struct("<d")
 _BURST = 0.1
+_HORIZON = 3600.0
 
 
 class Pace:
@@ -59,9 +60,10 @@ class Pace:
         Raises:
             CallTimeout: when that would be after `deadline`.
         """
+        left = deadline.remaining()
         with self._lock:
-            delay = self._take()
-        if delay > deadline.remaining():
+            delay = self._take(left)
+        if delay > left:
             raise CallTimeout(
                 f"the rate limit leaves no room for this call within {deadline.seconds:g} s",
                 hint="raise rate_limit= or timeout=",
@@ -70,22 +72,24 @@ class Pace:
         if delay > 0:
             deadline.sleep(delay)
 
-    def _take(self) -> float:
-        """Seconds until this request may leave, by the clock that all processes of a machine share."""
+    def _take(self, longest: float) -> float:
+        """Seconds until this request may leave; its place is taken unless that is longer than `longest`."""
         try:
             self._path.parent.mkdir(mode=0o700, exist_ok=True)
             with self._file_lock.acquire(timeout=5):
                 delay, following = self._next(self._read())
-                self._path.write_bytes(_MOMENT.pack(following))
+                if delay <= longest:
+                    self._path.write_bytes(_MOMENT.pack(following))
         except (OSError, filelock.Timeout):
             delay, following = self._next(self._own)
-        self._own = following
+        if delay <= longest:
+            self._own = following
         return delay
 
     def _next(self, planned: float) -> tuple[float, float]:
+        # All processes of a machine share this clock. A moment far ahead is from before it was started anew.
         now = time.monotonic()
-        # A moment far ahead was written before this machine was started anew.
-        begin = max(now - _BURST, planned if planned < now + 600 else 0.0)
+        begin = max(now - _BURST, planned if planned < now + _HORIZON + self._interval else 0.0)
         return max(0.0, begin - now), begin + self._interval
 
     def _read(self) -> float:

@@ -22,7 +22,7 @@ import stat
 import threading
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from sessionkit.errors import CacheError
 

@@ -9,9 +9,9 @@ four places:
     headers.update(found.conditions)                # If-None-Match, If-Modified-Since
     try:
         response = send(...)
-    except ConnectionFailed:                        # and likewise for a status of 500 and above
-        return responses.on_error(found) or raise
-    return responses.store(found, response) or response     # a Hit when the answer was "not modified"
+        return responses.store(found, response) or response     # a Hit when nothing was modified
+    except ConnectionFailed:                        # likewise for a status of 500 and above
+        stand_in = responses.on_error(found)        # None when nothing may stand in
 
 and `responses.invalidate(call)` once a call of another method was sent, whatever became of it.
 """
@@ -30,7 +30,7 @@ from sessionkit.cache import freshness
 from sessionkit.cache.scope import digest, scoped
 from sessionkit.clock import SYSTEM_CLOCK, Clock
 from sessionkit.errors import CacheError, ConfigurationError
-from sessionkit.secrets import redact, sounds_secret
+from sessionkit.secrets import redact, redact_url, sounds_secret
 
 if TYPE_CHECKING:
     import re
@@ -120,7 +120,8 @@ class ResponseCache:
             an answer that says it is private is not kept then.
         headers: The headers every request of the session carries, for answers that `Vary` by them.
         touches: Names what a writing call changes: regular expressions, searched for in keys, which are
-            "GET " and the path. None: a write makes every kept answer of this identity doubtful.
+            "GET " and the path. Without it, or when it returns None, a write makes every kept answer of
+            this identity doubtful.
         max_body: The largest body to keep, bytes.
         clock: What tells the time.
 
@@ -136,7 +137,7 @@ class ResponseCache:
         stale_if_error: float = 0.0,
         shared: bool = False,
         headers: Mapping[str, str] | None = None,
-        touches: Callable[[Call], Iterable[Pattern]] | None = None,
+        touches: Callable[[Call], Iterable[Pattern] | None] | None = None,
         max_body: int = 8 * 2**20,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
@@ -194,7 +195,7 @@ class ResponseCache:
             freshness.storable(response.status, headers, shared=self._shared)
             and len(response.body) <= self._max_body
         ):
-            url = response.url.partition("?")[0]
+            url = redact_url(response.url.partition("?")[0])
             self._save(miss, self._dated(response.status, headers, response.body, url, now), now)
         elif response.status < 500 and miss.kept is not None:
             self.remove(miss.key)
@@ -211,8 +212,8 @@ class ResponseCache:
         """Drop the answers that `call` made doubtful. Does nothing for a method that only reads."""
         if call.method in SAFE_METHODS:
             return
-        patterns: Iterable[Pattern | None] = [None] if self._touches is None else self._touches(call)
-        for pattern in patterns:
+        patterns = None if self._touches is None else self._touches(call)
+        for pattern in [None] if patterns is None else patterns:
             self.clear(pattern)
 
     def clear(self, pattern: Pattern | None = None) -> None:

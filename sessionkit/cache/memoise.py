@@ -66,6 +66,7 @@ class Memoiser:
         Raises:
             TypeError: when the arguments do not fit the function.
             ConfigurationError: when no key can be made of one of them.
+            CacheError: when the cache cannot be used.
         """
         target: Callable[..., _R] = function
         if isinstance(function, types.MethodType):

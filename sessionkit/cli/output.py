@@ -34,19 +34,32 @@ def as_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: st
 
 
 def show(value: Any) -> None:
-    """Print a call's result so that a person can read it: a table where it is one, else indented JSON."""
-    rows = (
-        value
-        if isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value)
-        else None
-    )
-    if rows is not None and not any(_deep(cell) for row in rows for cell in row.values()):
-        columns = list(dict.fromkeys(name for row in rows for name in row))
-        as_table(columns, [[row.get(name, "") for name in columns] for row in rows])
-    elif isinstance(value, Mapping) and value and not any(_deep(cell) for cell in value.values()):
-        as_table(("name", "value"), value.items())
+    """Print a call's result so that a person can read it: as tables where it is some, else as JSON."""
+    if _is_table(value):
+        _rows(value)
+    elif isinstance(value, Mapping) and value and all(_is_table(v) or not _deep(v) for v in value.values()):
+        plain = {name: item for name, item in value.items() if not _deep(item)}
+        if plain:
+            as_table(("name", "value"), plain.items())
+        for name, item in value.items():
+            if _deep(item):
+                _rows(item, title=name)
     else:
         as_json(value)
+
+
+def _rows(value: list[Mapping[str, Any]], title: str | None = None) -> None:
+    columns = list(dict.fromkeys(name for row in value for name in row))
+    as_table(columns, [[row.get(name, "") for name in columns] for row in value], title=title)
+
+
+def _is_table(value: Any) -> bool:
+    """Whether it is a list of mappings without anything deeper in them."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(row, Mapping) and not any(map(_deep, row.values())) for row in value)
+    )
 
 
 def _deep(cell: Any) -> bool:

@@ -48,8 +48,10 @@ def open_session(target: str) -> HttpEngine:
         )
     if not issubclass(backend, HttpEngine):
         raise ConfigurationError(f"{backend.__name__} has no service to call over HTTP")
+    # A backend that signs in when it is made can be told to wait for the first call.
+    lazily = {"auto_auth": False} if "auto_auth" in inspect.signature(backend.__init__).parameters else {}
     try:
-        session: HttpEngine = backend.detached(**{"token_store": token_store(), **arguments})
+        session: HttpEngine = backend.detached(**{"token_store": token_store(), **lazily, **arguments})
     except TypeError as error:
         raise ConfigurationError(
             f"{backend.__name__} cannot be opened: {error}",
@@ -146,6 +148,7 @@ def logout(target: str) -> None:
         if source is None or token_store().load(source.key) is None:
             click.echo(f"There is no kept token of {target}.")
             return
+        source.get()  # from the file: it is what is given back
         session.sign_out()
     click.echo(f"Signed out of {target}.")
 

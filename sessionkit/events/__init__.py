@@ -29,7 +29,8 @@ from sessionkit.events.errors import (
     SubscriberNotFound,
 )
 from sessionkit.events.event import Event
-from sessionkit.events.hub import EventHub, ServerDetails
+from sessionkit.events.hub import EventHub
+from sessionkit.events.identity import ServerDetails
 from sessionkit.events.stream import EventStream
 from sessionkit.events.subscriber import Subscriber
 from sessionkit.events.subscription import Subscription

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import platform
 import threading
 import time
 from contextlib import contextmanager
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
-from sessionkit import fork
+from sessionkit import fork, secrets
 from sessionkit.clock import SYSTEM_CLOCK, Clock
 from sessionkit.errors import ConfigurationError
 from sessionkit.events.errors import EventHubConnectionError, EventHubError, EventNotDelivered
 from sessionkit.events.event import Event
 from sessionkit.events.expression import Condition
+from sessionkit.events.identity import complete, server_details
 from sessionkit.events.inbox import InboxClosed
 from sessionkit.events.reception import Reception
 from sessionkit.events.stream import EventStream
@@ -29,14 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from typing_extensions import Self
-
-
-class ServerDetails(NamedTuple):
-    """Where a hub's server is."""
-
-    scheme: str
-    hostname: str | None
-    port: int | None
 
 
 class EventHub:
@@ -107,7 +97,9 @@ class EventHub:
             cert,
             proxies,
         )
-        self.server = _server_details(options.server_url)
+        if api_key:
+            secrets.register(api_key, self)
+        self.server = server_details(options.server_url)
         self.enabled = False
         self._api_user = api_user
         self._reception = Reception(queue_limit, reply_lifetime, clock, self.publish_reply)
@@ -204,7 +196,7 @@ class EventHub:
                     return
 
     def flush(self, timeout: float = 30.0) -> None:
-        """Wait until the server has confirmed every event that was published.
+        """Wait until the server has confirmed every subscription, and every event that was published.
 
         Raises:
             EventNotDelivered: when it has not within `timeout` seconds.
@@ -308,7 +300,7 @@ class EventHub:
             EventHubConnectionError: when never connected, or the connection was given up.
             EventQueueFull: when too many events wait already.
         """
-        self._complete(event)
+        complete(event, self.id, self._api_user)
         if synchronous:
             return self._reception.dispatch(event, replying=False)
         if on_error not in {"raise", "ignore"} and not callable(on_error):
@@ -350,16 +342,8 @@ class EventHub:
         """
         if self.enabled and self._reception.listens(topic):
             event = Event(topic, data=data)
-            self._complete(event)
+            complete(event, self.id, self._api_user)
             self._reception.dispatch(event, replying=False)
-
-    def _complete(self, event: Event) -> None:
-        source = event.fields["source"]
-        if "id" in source and "user" in source and "host" in source:
-            return
-        source.setdefault("id", self.id)
-        source.setdefault("user", {"username": self._api_user})
-        source.setdefault("host", _host())
 
     def _accept(self, event: Event, on_reply: Callback | None, on_error: Callable[..., Any] | None) -> None:
         if not self._initialised or not self._reception.inbox.is_open:
@@ -450,16 +434,3 @@ class EventHub:
         where = self.server.hostname or self.server.scheme or "this process"
         state = "connected" if self.connected else "not connected"
         return f"<{type(self).__name__} {where}, {state}, {len(self._reception.subscribers)} subscribers>"
-
-
-@lru_cache(maxsize=1)
-def _host() -> str:
-    return platform.node()
-
-
-def _server_details(url: str) -> ServerDetails:
-    try:
-        parts = urlsplit(url)
-        return ServerDetails(parts.scheme.lower(), parts.hostname, parts.port)
-    except ValueError as error:
-        raise ConfigurationError("the event server's URL cannot be read", hint=str(error)) from error

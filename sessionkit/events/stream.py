@@ -22,7 +22,7 @@ class EventStream:
     """An asynchronous iterator over a subscription; made by `EventHub.events()`.
 
     It subscribes when it is made and unsubscribes when it is closed, by `aclose()`, by `async with`,
-    or by nobody holding it any more.
+    or soon after nobody holds it any more.
     """
 
     def __init__(self, hub: EventHub, subscription: str, limit: int) -> None:
@@ -31,6 +31,7 @@ class EventStream:
         self._loop = asyncio.get_running_loop()
         self._queue: asyncio.Queue[Event | None] = asyncio.Queue()
         self._overflowed = False
+        self._identifiers: list[str] = []
         # The hub's threads hold the stream weakly, so that a loop left by `break` unsubscribes.
         feed = _feed(weakref.ref(self))
         self._identifiers = [
@@ -58,9 +59,7 @@ class EventStream:
     def close(self) -> None:
         """Unsubscribe; may be called again, and from any thread."""
         identifiers, self._identifiers = self._identifiers, []
-        for identifier in identifiers:
-            if self._hub.get_subscriber_by_identifier(identifier) is not None:
-                self._hub.unsubscribe(identifier)
+        _unsubscribe(self._hub, identifiers)
 
     async def __aenter__(self) -> Self:
         return self
@@ -69,7 +68,9 @@ class EventStream:
         self.close()
 
     def __del__(self) -> None:
-        self.close()
+        # The collector runs anywhere, even under the locks that unsubscribing takes: leave that to the loop.
+        if self._identifiers and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(_unsubscribe, self._hub, self._identifiers)
 
     def _take(self, event: Event | None) -> None:
         if event is not None and self._queue.qsize() >= self._limit:
@@ -81,6 +82,12 @@ class EventStream:
         """Give an event to the loop from whichever thread handles it; None ends the iteration."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._take, event)
+
+
+def _unsubscribe(hub: EventHub, identifiers: list[str]) -> None:
+    for identifier in identifiers:
+        if hub.get_subscriber_by_identifier(identifier) is not None:
+            hub.unsubscribe(identifier)
 
 
 def _feed(stream: weakref.ref[EventStream]) -> Callable[[Event], None]:

@@ -181,12 +181,10 @@ def decode_payload(body: str) -> list[str]:
     while position < len(body):
         end = body.find(_FRAME, position + 1)
         length = body[position + 1 : end]
-        if (
-            body[position] != _FRAME
-            or end < 0
-            or not (length.isascii() and length.isdigit() and len(length) < 10)
-        ):
+        if body[position] != _FRAME or not (length.isascii() and length.isdigit() and len(length) < 10):
             raise EventHubPacketError("a polling payload whose lengths do not fit arrived")
-        packets.append(body[end + 1 : end + 1 + int(length)])
         position = end + 1 + int(length)
+        packets.append(body[end + 1 : position])
+    if position != len(body):
+        raise EventHubPacketError("a polling payload that was cut short arrived")
     return packets

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from sessionkit import fork
+from sessionkit import fork, secrets
 from sessionkit.clock import Deadline
 from sessionkit.engine import SessionEngine
 from sessionkit.errors import (
@@ -116,6 +117,7 @@ class HttpEngine(SessionEngine):
         cache_policy: CachePolicy | None = None,
         **options: Any,
     ) -> None:
+        _clean_logs()
         self.base_url = _base_url(base_url if base_url is not None else type(self).base_url)
         self.origin = Origin.of(self.base_url)
         self.retry = retry or RetryPolicy()
@@ -436,11 +438,14 @@ class HttpEngine(SessionEngine):
     def reset_own_state(self) -> None:
         """Connections and history of this session's own."""
         super().reset_own_state()
-        if self.inherited and not self._is_sibling:
-            self._transport.abandon()
         self._transport = self._transport.fresh()
         self._http = None
         self._history: deque[HistoryEntry] = deque(maxlen=self._history_size or 1)
+
+    def after_fork_in_child(self) -> None:
+        """Leave the parent's connections alone, and make one's own."""
+        self._transport.abandon()
+        super().after_fork_in_child()
 
     def sign_out(self) -> None:
         """Give the credential back to the service now, where it keeps one; the next call signs in again."""
@@ -457,6 +462,15 @@ class HttpEngine(SessionEngine):
     def owns_credential(self) -> bool:
         """Whether closing this session signs out: not when the token is kept for others."""
         return super().owns_credential and self.token_store is None
+
+
+@cache
+def _clean_logs() -> None:
+    """Keep secrets out of our logs, urllib3's and requests', from the first session on.
+
+    urllib3 logs whole URLs. Who wants the records as they are calls `secrets.uninstall()` afterwards.
+    """
+    secrets.install()
 
 
 def _base_url(url: str) -> str:

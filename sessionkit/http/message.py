@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import unquote_plus, urlencode, urlsplit, urlunsplit
 
+from sessionkit import secrets
 from sessionkit.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -111,7 +113,7 @@ class Origin(NamedTuple):
         return cls(parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
 
 
-@dataclass
+@dataclass(repr=False)
 class Call:
     """What a caller asks of an HTTP session.
 
@@ -134,7 +136,10 @@ class Call:
     __hash__ = None  # type: ignore[assignment]  # args are often dictionaries
 
     def __str__(self) -> str:
-        return f"{self.method} {self.uri}"
+        return f"{self.method} {redacted_url(self.uri)}"
+
+    def __repr__(self) -> str:
+        return f"<Call {self}>"  # its arguments may hold a password
 
 
 class Request:
@@ -151,7 +156,18 @@ class Request:
         token: What `renew` has to know of the credential that was used.
     """
 
-    __slots__ = ("body", "credentials", "headers", "hooks", "method", "signed", "stream", "token", "url")
+    __slots__ = (
+        "__weakref__",
+        "body",
+        "credentials",
+        "headers",
+        "hooks",
+        "method",
+        "signed",
+        "stream",
+        "token",
+        "url",
+    )
 
     def __init__(
         self,
@@ -283,11 +299,19 @@ def _items(value: Any) -> Iterable[Any]:
     return value if isinstance(value, (list, tuple, set, frozenset)) else (value,)
 
 
+_PARAMETER = re.compile(r"[?&]([^=&#]+)=([^&#]+)")
+
+
+def register_named(url: str, holder: object) -> None:
+    """Keep out of logs and messages what a query parameter that is named like a credential holds."""
+    for name, value in _PARAMETER.findall(url):
+        if secrets.sounds_secret(name):
+            secrets.register(unquote_plus(value), holder)
+
+
 def redacted_url(url: str) -> str:
     """`url` fit to be shown."""
-    from sessionkit.secrets import redact_url  # noqa: PLC0415 - only for messages
-
-    return redact_url(url)
+    return secrets.redact_url(url)
 
 
 def encode(args: Any) -> bytes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 from requests.adapters import HTTPAdapter
 
-from sessionkit.http.message import Headers, Origin, Request, Response, harmless
+from sessionkit.http.message import Headers, Origin, Request, Response, harmless, redacted_url, register_named
 from sessionkit.http.proxies import proxy_for
 from sessionkit.http.tls import shared_context
 from sessionkit.http.transport import translate
@@ -70,7 +70,12 @@ class _PlainSession(requests.Session):
         if proxy is not None and not options.get("proxies"):
             options["proxies"] = {origin.scheme: proxy}
         options.setdefault("timeout", self._owner.timeout)
-        return super().send(request, **options)
+        register_named(str(request.url), request)
+        try:
+            return super().send(request, **options)
+        except requests.RequestException as error:
+            error.request = _shown(request)
+            raise
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
         """On a redirect: nothing but harmless headers leaves the origin, whatever their names."""
@@ -78,6 +83,15 @@ class _PlainSession(requests.Session):
             kept = harmless(Headers(prepared_request.headers)).to_dict()
             prepared_request.headers.clear()
             prepared_request.headers.update(kept)
+
+
+def _shown(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """What an error may carry around of its request: it may be printed and pickled."""
+    shown = request.copy()
+    kept = harmless(Headers(request.headers)).to_dict()
+    shown.prepare_headers(kept)
+    shown.url, shown.body = redacted_url(str(request.url)), None
+    return shown
 
 
 def send_prepared(session: requests.Session, request: Request, deadline: Deadline) -> Response:

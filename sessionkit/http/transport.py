@@ -18,7 +18,7 @@ from urllib3.util import Timeout, make_headers
 from sessionkit import secrets
 from sessionkit.errors import CallTimeout, ConnectionFailed, ResponseTooLarge, SessionKitError
 from sessionkit.http.connection import pool_manager
-from sessionkit.http.message import Origin, Request, Response, redacted_url
+from sessionkit.http.message import Origin, Request, Response, redacted_url, register_named
 from sessionkit.http.proxies import proxy_for, split_credentials
 from sessionkit.http.tls import shared_context
 
@@ -114,6 +114,8 @@ class Transport:
             if left <= 0:
                 raise TimeoutError  # noqa: TRY301 - translated like every other
             origin, target = split(request.url)
+            if "?" in target:
+                register_named(target, request)
             route = self._routes.get(origin) or self._route(origin)
             headers = request.headers.to_dict()
             if route.extra_headers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.middleware.exceptions import ExceptionMiddleware
@@ -72,10 +73,7 @@ class Application:
                 if entry.status is None:
                     await JSONResponse({"error": entry.error}, 500)(scope, receive, send)
 
-        server = box.server
-        exchange = Exchange(
-            scope, receive, send, handle, server.transport(scope) if server else None, box.leaving, entry
-        )
+        exchange = Exchange(scope, receive, send, handle, partial(box.transport, scope), box.leaving, entry)
         met = box.faults.take(service, path, method)
         for fault in met:
             await faults.do(fault, exchange)

@@ -27,7 +27,7 @@ class Exchange:
         receive: Where the request's body comes from.
         send: Where the answer goes.
         handle: Answers as the service does, into the `send` it is given.
-        transport: The connection; None when it is gone already.
+        find_transport: Finds the connection; None when it is gone already. Asked only by faults.
         leaving: Set once the sandbox stops, so that nothing sleeps longer than it lives.
         entry: The request's line in the journal.
     """
@@ -38,7 +38,7 @@ class Exchange:
         receive: Receive,
         send: Send,
         handle: Callable[[Receive, Send], Awaitable[None]],
-        transport: asyncio.Transport | None,
+        find_transport: Callable[[], asyncio.Transport | None],
         leaving: asyncio.Event,
         entry: Received,
     ) -> None:
@@ -47,7 +47,7 @@ class Exchange:
         self._receive = receive
         self._send = send
         self._handle = handle
-        self._transport = transport
+        self._find_transport = find_transport
         self._leaving = leaving
 
     async def forward(self) -> None:
@@ -108,14 +108,16 @@ class Exchange:
 
     def reset(self) -> None:
         """Break the connection with a RST; nothing that was queued is delivered."""
-        if self._transport is None:
+        transport = self._find_transport()
+        if transport is None:
             return
-        raw = self._transport.get_extra_info("socket")
+        raw = transport.get_extra_info("socket")
         if raw is not None:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NONE)
-        self._transport.abort()
+        transport.abort()
 
     def hang_up(self) -> None:
         """Close the connection without a word, after what was sent has left."""
-        if self._transport is not None:
-            self._transport.close()
+        transport = self._find_transport()
+        if transport is not None:
+            transport.close()

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import TypeVar
 
+    from starlette.types import Scope
     from typing_extensions import Self
 
     from sessionkit.clock import Clock
@@ -192,6 +193,11 @@ class Sandbox:
     def server(self) -> Server | None:
         """The running uvicorn server."""
         return self._thread.server if self._thread else None
+
+    def transport(self, scope: Scope) -> asyncio.Transport | None:
+        """The connection that a request came on, while it is there."""
+        server = self.server
+        return server.transport(scope) if server else None
 
     @property
     def leaving(self) -> asyncio.Event:

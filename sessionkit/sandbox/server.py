@@ -45,11 +45,17 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close every connection, then give the handlers a moment to notice it."""
+        loop = asyncio.get_running_loop()
+        for listener in sockets or ():
+            loop.remove_reader(listener)
+        # A connection that was just accepted must become known before its server closes: CPython
+        # (gh-109564) would lose it, open for ever.
+        for _ in range(10):
+            await asyncio.sleep(0)
         for server in self.servers:
             server.close()
         for listener in sockets or ():
             listener.close()
-        loop = asyncio.get_running_loop()
         patience = loop.time() + 1.0
         while self.server_state.connections or self.server_state.tasks:
             for connection in list(self.server_state.connections):

@@ -86,14 +86,16 @@ class _Fetch:
         self._meter = meter
         self._stop = stop
         self._part: PartFile | None = None
+        self._asks = False
         self.received = self.counted = self.expected = 0
 
     def run(self, stack: ExitStack) -> Downloaded:
         """Attempt until it is done, or there is no use."""
-        if self._item.name is None:
+        if self._item.name is None and self._item.path.is_file():
             found = self._existing(self._item.path)
             if found is not None:
                 return found
+            self._asks = self._asks_whether_changed()
         tried = 0
         while True:
             before = self.received
@@ -134,7 +136,7 @@ class _Fetch:
         headers = {"Accept-Encoding": "identity", **(self._item.headers or {})}
         if offset and self._part is not None:
             headers |= {"Range": f"bytes={offset}-", "If-Range": self._part.etag}
-        elif self._asks_whether_changed():
+        elif self._asks:
             headers["If-None-Match"] = f'"{digest.digest_of(self._item.path)}"'
         return headers
 
@@ -143,9 +145,10 @@ class _Fetch:
         path = self._item.path_for(answer)
         if self._refused(answer):
             return Downloaded(self._item, "filtered")
-        found = self._existing(path) or self._same(path, answer)
-        if found is not None:
-            return found
+        if path.is_file():
+            found = self._existing(path) or self._same(path, answer)
+            if found is not None:
+                return found
         self._part = stack.enter_context(PartFile(path))
         if self._part.etag and self._part.size:
             return None
@@ -219,7 +222,7 @@ class _Fetch:
 
     def _existing(self, path: Path) -> Downloaded | None:
         """The file that is there, if it is good enough without asking."""
-        if self._options.existing == "replace" or not path.is_file():
+        if self._options.existing == "replace":
             return None
         if self._options.existing == "skip":
             return self._present(path)
@@ -234,19 +237,14 @@ class _Fetch:
     def _same(self, path: Path, answer: Answer) -> Downloaded | None:
         """The file that is there, if its MD5 is what the answer's ETag states."""
         stated = digest.stated_md5(answer.headers)
-        if self._options.existing != "check" or stated is None or not path.is_file():
+        if self._options.existing != "check" or stated is None:
             return None
         return self._present(path) if digest.digest_of(path) == stated else None
 
     def _asks_whether_changed(self) -> bool:
         """Whether the service has to be asked if the file that is there is the one it has."""
         wanted = (self._item.checksum or "").partition(":")[2]
-        return (
-            self._options.existing == "check"
-            and self._item.name is None
-            and not wanted
-            and self._item.path.is_file()
-        )
+        return self._options.existing == "check" and not wanted
 
     def _present(self, path: Path) -> Downloaded:
         return Downloaded(self._item, "present", path, path.stat().st_size, self.received)

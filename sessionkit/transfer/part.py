@@ -60,15 +60,17 @@ class PartFile:
         self.etag = ""
         self.hash: Hash | None = None
         self._complete = False
-        self._part = path.with_name(f"{path.name}.part")
-        self._note = path.with_name(f"{path.name}.part.etag")
+        self._has_note = False
+        # Names as text: of many small files, taking paths apart would be a good part of the work.
+        self._part = f"{os.fspath(path)}.part"
+        self._note = f"{self._part}.etag"
         self._file: BinaryIO | None = None
 
     def __enter__(self) -> Self:
         try:
-            self._file = self._claim() or self._own()
-            self.etag = self._noted()
-            self.size = self._file.seek(0, os.SEEK_END) if self.etag else 0
+            self._file, size = self._claim() or (_open(self._own()), 0)
+            self.etag = self._noted() if size else ""
+            self.size = size if self.etag else 0
         except OSError as error:
             self._close()
             raise NotWritten(self.path, error) from error
@@ -82,20 +84,20 @@ class PartFile:
         keep = bool(self.etag and self.size)
         with contextlib.suppress(OSError):
             if keep:
-                self._note.write_text(self.etag, "utf-8")
+                self._write_note()
             else:
-                self._part.unlink(missing_ok=True)
-                self._note.unlink(missing_ok=True)
+                Path(self._part).unlink(missing_ok=True)
+                Path(self._note).unlink(missing_ok=True)
         self._close()
 
     def begin(self, etag: str, kind: str | None, expected: int | None) -> None:
         """Start anew: forget the bytes that are there."""
-        self._do(lambda file: (file.seek(0), file.truncate()))
+        self._do(_emptied)
         self.size = 0
         self.etag = etag if _STRONG.fullmatch(etag) else ""
         self.hash = digest.new(kind) if kind else None
         if self.etag and expected is not None and expected >= _NOTED_AT_ONCE:
-            self._do(lambda _: self._note.write_text(etag, "utf-8"))
+            self._do(lambda _: self._write_note())
 
     def go_on(self, kind: str | None) -> None:
         """Carry on after the bytes that are there."""
@@ -118,14 +120,15 @@ class PartFile:
 
     def complete(self) -> None:
         """Put the file in its place, over whatever is there."""
+        # First, so that no note outlives its part, whenever this process may be killed.
+        if self._has_note:
+            self._do(lambda _: Path(self._note).unlink(missing_ok=True))
         # Renamed while it is open, and thereby locked: nobody else can take it for a part in between.
         if sys.platform == "win32":
             self._close()
-        self._do(lambda _: self._part.replace(self.path))
+        self._do(lambda _: os.replace(self._part, self.path))  # noqa: PTH105 - see the constructor
         self._complete = True
         self._close()
-        with contextlib.suppress(OSError):
-            self._note.unlink(missing_ok=True)
 
     def _do(self, action: Callable[[BinaryIO], object]) -> None:
         assert self._file is not None
@@ -141,31 +144,37 @@ class PartFile:
         while block := file.read(_BLOCK):
             self.hash.update(block)
 
-    def _claim(self) -> BinaryIO | None:
-        """The part at its usual place, unless somebody else is writing it."""
+    def _claim(self) -> tuple[BinaryIO, int] | None:
+        """The part at its usual place and its size, unless somebody else is writing it."""
         file = _open(self._part)
         try:
             _lock(file)
-            mine = os.path.samestat(os.fstat(file.fileno()), self._part.stat())
+            status = os.fstat(file.fileno())
+            mine = os.path.samestat(status, os.stat(self._part))  # noqa: PTH116 - see the constructor
         except OSError:
             mine = False
         if not mine:  # locked by another, or put in place by another between open and lock
             file.close()
             return None
-        return file
+        return file, status.st_size
 
-    def _own(self) -> BinaryIO:
-        mark = secrets.token_hex(4)
-        self._part = self.path.with_name(f"{self.path.name}.{mark}.part")
-        self._note = self.path.with_name(f"{self.path.name}.{mark}.part.etag")
-        return _open(self._part)
+    def _own(self) -> str:
+        """The name of a part that nobody else writes."""
+        self._part = f"{os.fspath(self.path)}.{secrets.token_hex(4)}.part"
+        self._note = f"{self._part}.etag"
+        return self._part
 
     def _noted(self) -> str:
+        self._has_note = True
         try:
-            noted = self._note.read_text("utf-8")
+            noted = Path(self._note).read_text("utf-8")
         except (FileNotFoundError, UnicodeDecodeError):
             return ""
         return noted if _STRONG.fullmatch(noted) else ""
+
+    def _write_note(self) -> None:
+        self._has_note = True
+        Path(self._note).write_text(self.etag, "utf-8")
 
     def _close(self) -> None:
         if self._file is not None:
@@ -180,13 +189,19 @@ def _lock(file: BinaryIO) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def _emptied(file: BinaryIO) -> None:
+    if file.seek(0, os.SEEK_END):
+        file.seek(0)
+        file.truncate()
+
+
 def _write_all(file: BinaryIO, chunk: bytes) -> None:
     left = memoryview(chunk)
     while left:
         left = left[file.write(left) :]
 
 
-def _open(path: Path) -> BinaryIO:
+def _open(path: str) -> BinaryIO:
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
     try:
         descriptor = os.open(path, flags, 0o666)

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from tests.cache.test_file_shared import finish, start
+from cache_workers import finish, start
 
 from sessionkit.cache import FileCache
 from sessionkit.errors import CacheError, ConfigurationError
@@ -87,6 +87,7 @@ def test_a_file_others_may_read_is_closed_to_them(path):
 
 def test_a_full_disk_costs_new_entries_only(path):
     written = int(finish(start("fill", path, 400_000)))
+    assert 0 < written < 100
     with FileCache(path) as cache:
         assert len(cache.keys()) == written
         cache.set("more", "space again")
@@ -102,7 +103,10 @@ def test_a_folder_is_no_cache(tmp_path):
 
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "taken").write_text("")
-    with FileCache(tmp_path / "taken" / "cache.db") as cache, pytest.raises(CacheError, match="cannot be used"):
+    with (
+        FileCache(tmp_path / "taken" / "cache.db") as cache,
+        pytest.raises(CacheError, match="cannot be used"),
+    ):
         cache.get("k")
 
 

@@ -6,33 +6,14 @@ import os
 import random
 import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
+from cache_workers import finish, start
 
 from sessionkit.cache import FileCache
 from sessionkit.errors import CacheError
-
-WORKERS = Path(__file__).with_name("workers.py")
-
-
-def start(function, *args):
-    return subprocess.Popen(
-        [sys.executable, str(WORKERS), function, *map(str, args)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def finish(process):
-    out, err = process.communicate(timeout=90)
-    assert process.returncode == 0, err
-    return out
 
 
 def test_processes_write_one_file_from_its_first_moment(path):
@@ -96,7 +77,8 @@ def test_parent_and_children_go_on_after_a_fork_during_work(path):
         for thread in threads:
             thread.join(30)
         assert codes == [0] * 5
-        assert len([key for key in cache.keys() if key.startswith("child")]) == 100  # noqa: SIM118
+        keys = cache.keys()
+        assert sum(key.startswith("child") for key in keys) == 100
     with sqlite3.connect(path) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     connection.close()

@@ -1,18 +1,18 @@
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import enum
 import threading
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sessionkit.cache import (
     FileCache,
     KeyMaker,
-    MemoryCache,
     Memoiser,
+    MemoryCache,
     ObjectKeyMaker,
     SerialisedCache,
     StringKeyMaker,
@@ -69,8 +69,10 @@ class Colour(enum.Enum):
         ({}, b"\x01\x01"),
         (
             {"b": 1, "a": 2},
-            b"\x01\x80\x02X\x01\x00\x00\x00aq\x00.\x02\x80\x02K\x02.\x00"
-            b"\x80\x02X\x01\x00\x00\x00bq\x00.\x02\x80\x02K\x01.\x01",
+            (
+                b"\x01\x80\x02X\x01\x00\x00\x00aq\x00.\x02\x80\x02K\x02.\x00"
+                b"\x80\x02X\x01\x00\x00\x00bq\x00.\x02\x80\x02K\x01.\x01"
+            ),
         ),
         (
             {1: {"a": [1]}},
@@ -82,7 +84,6 @@ class Colour(enum.Enum):
         (Thing().method, b"\x04method\x00Thing\x00" + HERE),
         (len, b"\x04len"),
     ],
-    ids=repr,
 )
 def test_object_keys_have_the_known_format(item, key):
     assert ObjectKeyMaker().key(item) == key
@@ -100,7 +101,15 @@ def test_mappings_with_names_of_several_types_have_keys():
 
 def test_objects_of_many_kinds_have_keys():
     make = ObjectKeyMaker().key
-    things = [Colour.RED, datetime.date(2020, 1, 2), 10**30, range(2), frozenset("a"), bytearray(b"x"), Thing()]
+    things = [
+        Colour.RED,
+        dt.date(2020, 1, 2),
+        10**30,
+        range(2),
+        frozenset("a"),
+        bytearray(b"x"),
+        Thing(),
+    ]
     assert len({make(thing) for thing in things}) == len(things)
 
 
@@ -109,6 +118,7 @@ def test_what_cannot_be_a_key_is_told():
         ObjectKeyMaker().key({"a": threading.Lock()})
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     st.recursive(
         st.one_of(st.integers(), st.text(), st.none(), st.floats(allow_nan=False)),
@@ -131,8 +141,6 @@ def test_a_key_maker_of_ones_own():
             return str(obj).upper()
 
     assert Upper().key("a", "b") == "A-B"
-
-
 
 
 def test_arguments_are_the_same_however_they_are_passed():
@@ -177,7 +185,11 @@ def test_functions_of_the_same_name_are_told_apart():
     memoiser = Memoiser()
     assert [memoiser.call(owner.name) for owner in (Thing, Other)] == ["thing", "other"]
     adders = [lambda x, n=n: x + n for n in (1, 2)]
-    closures = [(lambda n: lambda x: x + n)(n) for n in (1, 2)]
+
+    def adder(n):
+        return lambda x: x + n
+
+    closures = [adder(n) for n in (1, 2)]
     assert [memoiser.call(function, (1,)) for function in adders + closures] == [2, 3, 2, 3]
 
 

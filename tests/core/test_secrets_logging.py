@@ -38,6 +38,7 @@ def log():
 
 @pytest.fixture
 def installed():
+    secrets.uninstall()  # the first session of the process has installed it
     factory = logging.getLogRecordFactory()
     secrets.install("another.library")
     yield

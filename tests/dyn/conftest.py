@@ -1,3 +1,5 @@
+from urllib.parse import urlsplit
+
 import pytest
 from dyn_wire import Wire
 
@@ -26,6 +28,20 @@ def other(sandbox):
     """Another session of the same customer."""
     with Wire(sandbox, user="ops", password="sandbox-ops") as opened:
         yield opened
+
+
+@pytest.fixture
+def sdk(sandbox):
+    """A session of the vendor's own client."""
+    from dyn.tm.session import DynectSession
+
+    env, url = sandbox.env, urlsplit(sandbox.url)
+    opened = DynectSession(
+        env["DYN_CUSTOMER"], env["DYN_USERNAME"], env["DYN_PASSWORD"], url.hostname, url.port, ssl=False
+    )
+    yield opened
+    DynectSession.close_session()
+    opened._conn.close()
 
 
 @pytest.fixture

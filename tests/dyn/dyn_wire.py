@@ -4,6 +4,17 @@ import http.client
 import json
 from urllib.parse import urlsplit
 
+import pytest
+
+# What the vendor's code of 2018 does that today's Python warns of, each by its own words.
+VENDOR_WARNINGS = [
+    pytest.mark.filterwarnings('ignore:"is" with .* literal:SyntaxWarning'),
+    pytest.mark.filterwarnings("ignore:invalid escape sequence:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:invalid escape sequence:SyntaxWarning"),
+    pytest.mark.filterwarnings("ignore:'locale.getdefaultlocale' is deprecated:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:The 'warn' method is deprecated:DeprecationWarning"),
+]
+
 
 class Wire:
     """One connection, signed in or not."""

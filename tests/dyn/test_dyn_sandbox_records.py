@@ -44,9 +44,10 @@ def test_changes_belong_to_the_session_that_made_them(wire, other):
     assert addresses(other)
 
 
-def test_changes_are_gone_with_their_session(wire):
+def test_changes_are_gone_with_their_session(wire, sandbox):
     add(wire, "192.0.2.1")
     wire.said("DELETE", "/Session/")
+    assert sandbox.db.execute("SELECT count(*) FROM dyn_change").fetchone()[0] == 0
     wire.sign_in()
     assert wire.data("GET", "/ZoneChanges/shop.example/") == []
 

@@ -6,17 +6,11 @@ import warnings
 from urllib.parse import urlsplit
 
 import pytest
+from dyn_wire import VENDOR_WARNINGS
 
 from sessionkit_dyn.record_types import RECORD_TYPES
 
-# What the vendor's code of 2018 does that today's Python warns of, each by its own words.
-pytestmark = [
-    pytest.mark.filterwarnings('ignore:"is" with .* literal:SyntaxWarning'),
-    pytest.mark.filterwarnings("ignore:invalid escape sequence:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:invalid escape sequence:SyntaxWarning"),
-    pytest.mark.filterwarnings("ignore:'locale.getdefaultlocale' is deprecated:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:The 'warn' method is deprecated:DeprecationWarning"),
-]
+pytestmark = VENDOR_WARNINGS
 
 ZONE = "vendor.example"
 
@@ -65,19 +59,6 @@ RECORDS = {
 }
 
 
-@pytest.fixture
-def session(sandbox):
-    from dyn.tm.session import DynectSession
-
-    env, url = sandbox.env, urlsplit(sandbox.url)
-    opened = DynectSession(
-        env["DYN_CUSTOMER"], env["DYN_USERNAME"], env["DYN_PASSWORD"], url.hostname, url.port, ssl=False
-    )
-    yield opened
-    DynectSession.close_session()
-    opened._conn.close()
-
-
 def node(kind):
     return ZONE if kind == "CSYNC" else f"{kind.lower()}.{ZONE}"
 
@@ -86,7 +67,7 @@ def test_the_table_covers_every_record_type_but_the_zones_own():
     assert set(RECORDS) == set(RECORD_TYPES) - {"SOA"}
 
 
-def test_zone_records_publish_read_delete(session):
+def test_zone_records_publish_read_delete(sdk):
     from dyn.tm import zones
     from dyn.tm.errors import DynectGetError
 
@@ -118,7 +99,7 @@ def test_zone_records_publish_read_delete(session):
         zones.Zone(ZONE)
 
 
-def test_a_setter_on_a_listed_record_sends_a_part_and_the_rest_stays(session):
+def test_a_setter_on_a_listed_record_sends_a_part_and_the_rest_stays(sdk):
     from dyn.tm import zones
 
     zone = zones.Zone("shop.example")
@@ -132,7 +113,7 @@ def test_a_setter_on_a_listed_record_sends_a_part_and_the_rest_stays(session):
     ]
 
 
-def test_the_zones_soa_is_changed_through_the_zone(session):
+def test_the_zones_soa_is_changed_through_the_zone(sdk):
     from dyn.tm import zones
 
     zone = zones.Zone("shop.example")
@@ -147,7 +128,7 @@ def test_the_zones_soa_is_changed_through_the_zone(session):
     assert again.serial == 2026010100
 
 
-def test_freeze_and_thaw(session):
+def test_freeze_and_thaw(sdk):
     from dyn.tm import zones
     from dyn.tm.errors import DynectCreateError
 
@@ -159,7 +140,7 @@ def test_freeze_and_thaw(session):
     zone.add_record("new", "A", address="192.0.2.77")
 
 
-def test_listings_of_zones_nodes_and_reports(session):
+def test_listings_of_zones_nodes_and_reports(sdk):
     from datetime import datetime, timedelta
 
     from dyn.tm import reports, zones
@@ -174,10 +155,10 @@ def test_listings_of_zones_nodes_and_reports(session):
     csv = zone.get_qps(now - timedelta(hours=1), now)["csv"]
     assert re.fullmatch(r"Timestamp,Queries\n(\d+,\d+\n)+", csv)
     assert "allowed" in reports.get_check_permission(["RecordAdd"], "shop.example")
-    assert "RecordAdd" in session.permissions
+    assert "RecordAdd" in sdk.permissions
 
 
-def test_a_node_is_deleted_with_everything_below_it(session):
+def test_a_node_is_deleted_with_everything_below_it(sdk):
     from dyn.tm import zones
 
     zone = zones.Zone("shop.example")
@@ -186,7 +167,7 @@ def test_a_node_is_deleted_with_everything_below_it(session):
     assert "srv_records" not in zone.get_all_records()
 
 
-def test_a_job_is_polled_to_its_answer(session, sandbox, monkeypatch):
+def test_a_job_is_polled_to_its_answer(sdk, sandbox, monkeypatch):
     from dyn import core
     from dyn.tm import zones
 
@@ -198,7 +179,7 @@ def test_a_job_is_polled_to_its_answer(session, sandbox, monkeypatch):
     assert polled == [307, 307, 200, 200, 200, 200]
 
 
-def test_a_blocked_zone_and_the_rate_limit_are_waited_for(session, sandbox, monkeypatch):
+def test_a_blocked_zone_and_the_rate_limit_are_waited_for(sdk, sandbox, monkeypatch):
     from dyn import core
     from dyn.tm import zones
 
@@ -211,7 +192,7 @@ def test_a_blocked_zone_and_the_rate_limit_are_waited_for(session, sandbox, monk
     assert len(zone.get_node("later").get_all_records()["a_records"]) == 1
 
 
-def test_errors_are_the_vendors(session, sandbox):
+def test_errors_are_the_vendors(sdk, sandbox):
     from dyn.tm import errors, zones
     from dyn.tm.session import DynectSession
 
@@ -228,12 +209,12 @@ def test_errors_are_the_vendors(session, sandbox):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # a refused sign-in leaves the vendor's socket open
         with pytest.raises(errors.DynectAuthError, match="did not match") as caught:
-            DynectSession("acme", "ann", "wrong", session.host, session.port, ssl=False)
+            DynectSession("acme", "ann", "wrong", sdk.host, sdk.port, ssl=False)
         del caught
         gc.collect()
 
 
-def test_a_zone_file_becomes_a_zone(session, tmp_path):
+def test_a_zone_file_becomes_a_zone(sdk, tmp_path):
     from dyn.tm import zones
 
     (tmp_path / "zone").write_text(
@@ -246,95 +227,6 @@ def test_a_zone_file_becomes_a_zone(session, tmp_path):
     assert found["a_records"][0].fqdn == "www.file.example"
     assert found["srv_records"][0].target == "www.file.example."
     assert int(zone.ttl) == 600
-
-
-def test_users_contacts_groups_and_notifiers(session):
-    from dyn.tm import accounts, errors
-
-    user = accounts.User(
-        "zoe",
-        password="secret-zoe",
-        email="zoe@shop.example",
-        first_name="Zoe",
-        last_name="Zimmer",
-        nickname="zoe",
-        organization="Acme",
-        phone="1",
-    )
-    user.block()
-    assert user.status == "blocked"
-    user.unblock()
-    user.add_permission("ZoneGet")
-    assert len(accounts.get_users()) == 4
-    user.delete()
-    with pytest.raises(errors.DynectGetError):
-        assert accounts.User("zoe").email
-
-    contact = accounts.Contact(
-        "kim", email="kim@shop.example", first_name="Kim", last_name="K", organization="Acme"
-    )
-    contact.email = "kim@lan.example"
-    assert [each.email for each in accounts.get_contacts()] == ["kim@lan.example"]
-    contact.delete()
-
-    group = accounts.PermissionsGroup(
-        "editors", description="may edit", permission=["RecordAdd"], zone=["shop.example"]
-    )
-    group.add_permission("RecordGet")
-    assert sorted(accounts.PermissionsGroup("editors").permission) == ["RecordAdd", "RecordGet"]
-    group.delete()
-
-    notifier = accounts.Notifier("on call", recipients=[{"recipient": "ann@shop.example", "format": "email"}])
-    assert accounts.get_notifiers()[0].label == "on call"
-    notifier.delete()
-
-
-def test_services_of_a_node(session):
-    from dyn.tm import zones
-    from dyn.tm.services import DNSSEC, DNSSECKey, DynamicDNS, HealthMonitor, HTTPRedirect
-
-    zone = zones.Zone("shop.example")
-    HTTPRedirect("shop.example", "old.shop.example", 302, "Y", "https://shop.example/")
-    assert zone.get_all_httpredirect()[0]._url == "https://shop.example/"
-    ddns = DynamicDNS("shop.example", "home.shop.example", "A", "192.0.2.99")
-    ddns.deactivate()
-    assert ddns.active == "N"
-    ddns.delete()
-    monitor = HealthMonitor("HTTP", 5, path="/up")
-    zone.add_service(
-        "fail",
-        "ActiveFailover",
-        "192.0.2.10",
-        "ip",
-        "192.0.2.11",
-        monitor,
-        "ann",
-    )
-    assert zone.get_all_active_failovers()[0].failover_data == "192.0.2.11"
-    signed = DNSSEC(
-        "shop.example", [DNSSECKey("KSK", "RSA/SHA-1", 2048), DNSSECKey("ZSK", "RSA/SHA-1", 1024)], "ann"
-    )
-    signed.activate()
-    assert str(signed.active) == "Y"
-
-
-def test_a_traffic_director_with_its_parts(session):
-    from dyn.tm.services import dsf
-
-    record = dsf.DSFARecord("192.0.2.50", label="first", weight=1)
-    record_set = dsf.DSFRecordSet("A", label="set", records=[record])
-    chain = dsf.DSFFailoverChain(label="chain", record_sets=[record_set])
-    pool = dsf.DSFResponsePool(label="pool", rs_chains=[chain])
-    ruleset = dsf.DSFRuleset("always", "always", response_pools=[pool])
-    director = dsf.TrafficDirector("balanced", ttl=30, rulesets=[ruleset])
-    again = dsf.TrafficDirector(director.service_id)
-    assert again.label == "balanced"
-    assert [each.label for each in again.all_rulesets] == ["always"]
-    assert [each.label for each in again.all_response_pools] == ["pool"]
-    assert [each.address for each in again.all_records] == ["192.0.2.50"]
-    assert len(dsf.get_all_dsf_services()) == 1
-    again.delete()
-    assert dsf.get_all_dsf_services() == []
 
 
 def test_mail_calls_that_the_vendors_client_can_send(sandbox):
@@ -355,10 +247,10 @@ def test_mail_calls_that_the_vendors_client_can_send(sandbox):
         opened._conn.close()
 
 
-def test_an_idle_connection_is_never_closed(session, sandbox, manual_clock):
+def test_an_idle_connection_is_never_closed(sdk, sandbox, manual_clock):
     from dyn.tm import zones
 
-    connection = session._conn.sock
+    connection = sdk._conn.sock
     manual_clock.advance(3_000)
     zones.get_all_zones()
-    assert session._conn.sock is connection
+    assert sdk._conn.sock is connection

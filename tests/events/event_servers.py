@@ -21,6 +21,12 @@ def eventually(condition, seconds=10.0):
         time.sleep(0.005)
 
 
+def drain(hub):
+    """Handle everything that waits in a hub."""
+    while len(hub._reception.inbox):
+        hub.wait(0.01)
+
+
 async def _nothing():
     pass
 
@@ -29,7 +35,7 @@ class EventServer:
     """The sandbox's event server, to be stopped and started at one address; it forgets everything then."""
 
     def __init__(self, **options):
-        self.options = {"grace": 2.0, **options}
+        self.options = {"grace": 3.0, **options}
         self.port = 0
         self.thread = None
         self.seen = []
@@ -89,7 +95,7 @@ class RedisServer:
         import redis
 
         command = [self.program, "--port", str(self.port), "--dir", str(self.folder), "--bind", "127.0.0.1"]
-        command += ["--appendonly", "yes", "--appendfsync", "always", "--save", "", *options]
+        command += ["--appendonly", "yes", "--save", "", *options]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         with redis.Redis(port=self.port) as client:
 

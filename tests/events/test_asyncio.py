@@ -52,6 +52,7 @@ def test_leaving_the_loop_unsubscribes(make_hub, run_async):
             break
         del hub_stream
         gc.collect()
+        await asyncio.sleep(0.01)
         assert not hub.enabled
         async with hub.events("topic=x"):
             assert hub.enabled

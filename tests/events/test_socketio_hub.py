@@ -371,16 +371,20 @@ def test_tls_and_a_certificate_nobody_trusts(connected, make_hub, tmp_path):
         eventually(lambda: got == [1, 2, 3])
 
 
-def test_a_connected_hub_that_nobody_holds_is_collected(event_server):
-    hub = EventHub(event_server.url, backoff=QUICK)
-    hub.subscribe("topic=x", print)
-    hub.connect()
-    reference, thread = weakref.ref(hub), hub._transport._thread
-    del hub
-    gc.collect()
-    assert reference() is None
-    thread.join(10)
-    assert not thread.is_alive()
+def test_a_connected_hub_that_nobody_holds_is_collected():
+    server = EventServer(heartbeat=0.1).start()
+    try:
+        hub = EventHub(server.url, backoff=QUICK)
+        hub.subscribe("topic=x", print)
+        hub.connect()
+        reference, thread = weakref.ref(hub), hub._transport._thread
+        del hub
+        gc.collect()
+        assert reference() is None
+        thread.join(10)
+        assert not thread.is_alive()
+    finally:
+        server.stop()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -1,9 +1,15 @@
+import json
+import os
+import subprocess
+from pathlib import Path
+
 import pytest
 import requests
 
-from sessionkit_helios.sandbox import HeliosService, times
+from sessionkit_helios.sandbox import HeliosService, demo, times
 
 HOUR = 3_600_000
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -82,3 +88,31 @@ def afton(get):
     """The camera on Afton Mountain, where it snows."""
     (camera,) = get("/cameras", q="afton mountain")["features"]
     return camera["id"]
+
+
+@pytest.fixture(scope="session")
+def vendor_python():
+    made = subprocess.run(
+        [ROOT / ".ci/env", "helios"], check=True, capture_output=True, text=True, timeout=110
+    )
+    return made.stdout.strip()
+
+
+@pytest.fixture
+def inventory(sandbox, vendor_python, tmp_path, now):
+    """What the vendor's client found."""
+    data = demo.data(now)
+    (camera,) = [each["id"] for each in data["cameras"] if "Afton" in each["properties"]["description"]]
+    latest = [each["id"] for each in data["observations"] if each["properties"]["camera_id"] == camera][-1]
+    arguments = [camera, latest, times.iso(now - 2 * HOUR), times.iso(now)]
+    done = subprocess.run(
+        [vendor_python, Path(__file__).with_name("vendor_inventory.py"), *arguments],
+        cwd=tmp_path,
+        env={"HOME": str(tmp_path), "PATH": os.defpath, **sandbox.env},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)

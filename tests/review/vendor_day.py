@@ -1,3 +1,4 @@
+# ruff: noqa: T201 - it talks to its caller through its output
 """A working day with the vendor's own client, run by its own Python; prints what it saw as JSON.
 
 Steps are plain functions that share a `Day`. Everything is checked from outside too, so that a step needs to
@@ -5,12 +6,13 @@ return only what the client made of the answers.
 """
 
 import json
-import os
-import pathlib
 import sys
 import time
+from pathlib import Path
 
 import ftrack_api
+import ftrack_api.event.base
+import ftrack_api.event.hub
 import ftrack_api.exception
 import requests
 
@@ -26,7 +28,7 @@ class Day:
     """What the steps hand on to later ones."""
 
     def __init__(self, folder):
-        self.folder = pathlib.Path(folder)
+        self.folder = Path(folder)
         self.session = ftrack_api.Session(
             auto_connect_event_hub=False, schema_cache_path=str(self.folder), plugin_paths=[]
         )
@@ -200,7 +202,8 @@ def set_custom_attributes(day):
         "after": dict(shot["custom_attributes"]),
         "metadata": dict(shot["metadata"]),
         "inherited": session.query(
-            'Task where project.name is "heron" and custom_attributes any (key is client_note and value like Only%)'
+            'Task where project.name is "heron" and '
+            "custom_attributes any (key is client_note and value like Only%)"
         )
         .all()
         .__len__(),
@@ -222,7 +225,8 @@ def talk_in_notes(day):
     session.commit()
     fresh = ftrack_api.Session(schema_cache_path=str(day.folder), plugin_paths=[])
     seen = fresh.query(
-        f'select content, replies.content, author.username, recipients from Note where parent_id is "{task["id"]}"'
+        "select content, replies.content, author.username, recipients from Note "
+        f'where parent_id is "{task["id"]}"'
     ).one()
     result = {
         "content": seen["content"],
@@ -281,7 +285,7 @@ def publish_versions(day):
         "read": read == source.read_bytes(),
         "size": component["size"],
         "available": sorted(component.get_availability().values()),
-        "copied": pathlib.Path(disk.get_filesystem_path(component)).read_bytes() == source.read_bytes(),
+        "copied": Path(disk.get_filesystem_path(component)).read_bytes() == source.read_bytes(),
         "sequence": sequence,
         "uses": _use_one_another(day),
     }
@@ -314,8 +318,7 @@ def _use_one_another(day):
 @step
 def encode(day):
     session, version = day.session, day.versions[-1]
-    job = version.encode_media(str(day.folder / "picture.png"))
-    ended = _wait(session, job)
+    job = _wait(session, version.encode_media(str(day.folder / "picture.png")))
     output = json.loads(job["data"])["output"]
     film = day.folder / "film.mp4"
     film.write_bytes(b"not really a film")
@@ -330,7 +333,7 @@ def encode(day):
     with requests.get(version["thumbnail_url"]["value"], timeout=20) as answer:
         thumbnail = answer.content
     return {
-        "status": [ended, second, third],
+        "status": [[each["status"], each["finished_at"] is not None] for each in (job, second, third)],
         "formats": [each["format"] for each in output],
         "components": sorted(names(version["components"])),
         "thumbnail": [answer.headers["content-type"], thumbnail[:3] == b"\xff\xd8\xff"],
@@ -343,7 +346,7 @@ def _wait(session, job):
     while time.monotonic() < deadline:
         session.populate(job, "status, data, finished_at")
         if job["status"] in ("done", "failed"):
-            return [job["status"], job["finished_at"] is not None]
+            return job
         time.sleep(0.02)
         session.cache.remove(session.cache_key_maker.key(ftrack_api.inspection.identity(job)))
         job = session.get("Job", job["id"])
@@ -483,7 +486,8 @@ def ask_for_the_rest(day):
             [
                 {
                     "action": "query",
-                    "expression": 'select count(id), status.name from Task where project.name is "heron" group by status.name order by status.name',
+                    "expression": 'select count(id), status.name from Task where project.name is "heron" '
+                    "group by status.name order by status.name",
                 }
             ]
         )[0]["data"]
@@ -505,6 +509,39 @@ def ask_for_the_rest(day):
         "unknown": unknown,
         "signed_in": signed_in,
     }
+
+
+@step
+def hear_events(day):
+    session = ftrack_api.Session(
+        auto_connect_event_hub=True, schema_cache_path=str(day.folder), plugin_paths=[]
+    )
+    hub, task, heard, replies = session.event_hub, session_task(day), [], []
+    deadline = time.monotonic() + 20
+    while not hub.connected and time.monotonic() < deadline:
+        time.sleep(0.02)
+    hub.subscribe("topic=ftrack.update and source.user.username=" + session.api_user, heard.append)
+    hub.subscribe("topic=day.question", lambda event: {"answer": event["data"]["number"] * 2})
+    hub.wait(0.2)
+    task["description"] = "Heard of."
+    day.session.commit()
+    question = ftrack_api.event.base.Event(topic="day.question", data={"number": 21})
+    hub.publish(question, on_reply=replies.append)
+    while not (heard and replies) and time.monotonic() < deadline:
+        hub.wait(0.1)
+    result = {
+        "heard": [
+            (e["entityId"] == task["id"], e["action"], e["keys"]) for e in heard[0]["data"]["entities"]
+        ],
+        "replies": [reply["data"] for reply in replies],
+    }
+    session.close()
+    stranger = ftrack_api.event.hub.EventHub(session.server_url, session.api_user, "wrong")
+    try:
+        stranger.connect()
+    except ftrack_api.exception.EventHubConnectionError:
+        result["stranger"] = "refused"
+    return result
 
 
 @step
@@ -533,7 +570,7 @@ def tidy_up(day):
 
 
 def main():
-    day = Day(os.getcwd())
+    day = Day(Path.cwd())
     seen = {}
     for each in STEPS:
         began = time.monotonic()

@@ -83,6 +83,16 @@ def test_a_reset_keeps_the_service_from_seeing_the_request(client, ask, sandbox)
     assert (entry.text, entry.status) == ("hello", None)
 
 
+@pytest.mark.parametrize("kind", ["reset", "lost_reply"])
+def test_a_reset_is_a_reset_and_not_just_an_end(sandbox, kind):
+    sandbox.fault(kind)
+    host, port = sandbox.url.rsplit("/", 1)[1].split(":")
+    with socket.create_connection((host, int(port)), 5) as raw:
+        raw.sendall(b"GET /weather/Berlin HTTP/1.1\r\nHost: x\r\n\r\n")
+        with pytest.raises(ConnectionResetError):
+            raw.recv(1)
+
+
 def test_a_lost_reply_is_a_reset_after_the_work(client, sandbox):
     sandbox.fault("lost_reply")
     client.request("POST", "/weather/echo", b"hello")

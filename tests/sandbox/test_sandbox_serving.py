@@ -68,6 +68,10 @@ def test_one_connection_serves_many_requests(client, ask):
     assert client.sock is first
 
 
+def test_an_idle_connection_is_kept_for_a_month(sandbox):
+    assert sandbox.server.config.timeout_keep_alive >= 30 * 24 * 3600
+
+
 def test_websockets_are_served(sandbox):
     from websockets.sync.client import connect
 

@@ -178,7 +178,8 @@ def test_an_etag_that_is_no_checksum_proves_nothing(session, item, service, comp
     complete("a-1000.bin")
 
 
-def test_a_range_that_was_not_asked_for_is_not_appended(session, item, sandbox, service, folder, clock):
+@pytest.mark.parametrize("start", [10, 2_000_000])
+def test_a_range_that_was_not_asked_for_is_not_appended(session, item, sandbox, folder, clock, start):
     class Liar:
         """Answers a request for the rest with bytes from elsewhere, once."""
 
@@ -187,7 +188,7 @@ def test_a_range_that_was_not_asked_for_is_not_appended(session, item, sandbox, 
         def stream(self, uri, *, headers, **options):
             if "Range" in headers and not self.lied:
                 self.lied = True
-                headers = {**headers, "Range": "bytes=10-"}
+                headers = {**headers, "Range": f"bytes={start}-"}
             return session.stream(uri, headers=headers, **options)
 
     sandbox.fault("truncate")
@@ -243,7 +244,7 @@ def test_a_file_in_the_folders_place_is_reported(session, item, folder):
     assert isinstance(download(session, [item("a-1000.bin")]).failed[0].error, NotWritten)
 
 
-def test_a_thousand_files_through_a_bad_network(session, item, sandbox, complete, clock):
+def test_many_files_through_a_bad_network(session, item, sandbox, complete, clock):
     names = [f"f{number}-{5000 + number}.bin" for number in range(200)]
     for kind in ("truncate", "reset", "lost_reply", "hang_up"):
         sandbox.fault(kind, times=8, after=10)
@@ -350,3 +351,34 @@ def test_memory_does_not_grow_with_the_files(sandbox, folder, tmp_path):
     few, many = json.loads(done.stdout)
     assert many - few < 8_000  # kilobytes; the files are 64 MB together
     assert len(list(folder.iterdir())) == 160
+
+
+def test_a_file_in_its_place_is_never_taken_for_a_part(tmp_path):
+    from sessionkit.transfer.part import PartFile
+
+    path = tmp_path / "file"
+    body = bytes(10_000)
+    torn, done = [], threading.Event()
+
+    def write():
+        for _ in range(200):
+            with PartFile(path) as part:
+                part.begin('"etag"', None, len(body))
+                part.write(body)
+                part.complete()
+
+    def read():
+        while not done.is_set():
+            if path.exists() and path.read_bytes() != body:
+                torn.append(path.stat().st_size)
+
+    writers = [threading.Thread(target=write) for _ in range(4)]
+    reader = threading.Thread(target=read)
+    for thread in (*writers, reader):
+        thread.start()
+    for thread in writers:
+        thread.join()
+    done.set()
+    reader.join()
+    assert torn == []
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]

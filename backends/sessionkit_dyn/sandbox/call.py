@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sessionkit_dyn.record_types import integer
 from sessionkit_dyn.sandbox.envelope import Answer, invalid, missing
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from sessionkit.clock import Clock
 
+_INTEGER = integer(-(2**53), 2**53)
 _TRUE = {"true", "y", "yes", "1"}
 _NAME = re.compile(r"(?=.{1,253}$)(?:[^\s./]{1,63}\.)*[^\s./]{1,63}")
 
@@ -69,9 +71,9 @@ class Call:
         if value is None or value == "":
             return default
         try:
-            return int(value)
-        except (ValueError, TypeError, OverflowError) as error:
-            raise invalid(name, "Integer expected") from error
+            return _INTEGER(value)
+        except (ValueError, TypeError) as error:
+            raise invalid(name, str(error)) from error
 
     def items(self, name: str) -> list[Any]:
         """An argument that is a list; a single value counts as a list of one."""

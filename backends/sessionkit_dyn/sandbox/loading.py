@@ -31,6 +31,7 @@ from sessionkit_dyn.sandbox.call import Call, is_name, plain_name
 from sessionkit_dyn.sandbox.envelope import Refusal
 from sessionkit_dyn.sandbox.kinds import BY_NAME
 from sessionkit_dyn.sandbox.records import in_zone
+from sessionkit_dyn.sandbox.reports import PERMISSIONS
 from sessionkit_dyn.sandbox.sessions import Limits
 
 if TYPE_CHECKING:
@@ -84,10 +85,10 @@ def _user(call: Call, user: str, profile: dict[str, Any]) -> None:
         customer=call.customer,
         user_name=user,
         password=str(password),
-        permissions=None if permissions is None else _list(permissions, f"{where}.permissions"),
     )
     kind = BY_NAME["User"]
-    content = {**kind.defaults, "permission": permissions or [], **profile, "user_name": user}
+    permission = list(PERMISSIONS) if permissions is None else _list(permissions, f"{where}.permissions")
+    content = {**kind.defaults, **profile, "permission": permission, "user_name": user}
     things.save(call, "User", [user], content)
 
 

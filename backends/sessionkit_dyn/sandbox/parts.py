@@ -84,6 +84,11 @@ class _Place:
     def save(self, call: Call) -> None:
         things.save(call, self.part.owner, self.path, self.content)
 
+    @property
+    def owner(self) -> Content:
+        """The thing that holds the list, as it is shown."""
+        return things.public(BY_NAME[self.part.owner], self.content)
+
 
 def _entry(entries: list[Any], key: str, name: str) -> Content:
     for entry in entries:
@@ -144,7 +149,7 @@ def add_word(call: Call) -> Answer:
     if place.name not in place.entries:
         place.entries.append(place.name)
     place.save(call)
-    return done(place.entries, "add: Entry added")
+    return done(place.owner, "add: Entry added")
 
 
 def replace_words(call: Call) -> Answer:
@@ -153,7 +158,7 @@ def replace_words(call: Call) -> Answer:
     given = next((value for value in call.args.values() if isinstance(value, list)), [])
     place.entries[:] = given
     place.save(call)
-    return done(place.entries, "update: Entries replaced")
+    return done(place.owner, "update: Entries replaced")
 
 
 def remove_word(call: Call) -> Answer:

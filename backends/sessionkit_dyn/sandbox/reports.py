@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import zlib
 from typing import TYPE_CHECKING, Any
 
-from sessionkit_dyn.sandbox import changes, tables, zones
-from sessionkit_dyn.sandbox.call import plain_name
+from sessionkit_dyn.sandbox import changes, tables, things, zones
+from sessionkit_dyn.sandbox.call import plain_name, yes_no
 from sessionkit_dyn.sandbox.envelope import Answer, done, invalid, not_found
+from sessionkit_dyn.sandbox.kinds import BY_NAME
 
 if TYPE_CHECKING:
     from sessionkit_dyn.sandbox.call import Call, Routes
@@ -81,7 +81,7 @@ def queries(call: Call) -> Answer:
     if not 0 < start < end:
         raise invalid("end_ts", "A time after start_ts expected")
     own = call.items("zones") or [row["zone"] for row in _own_zones(call)]
-    breakdown = [name for name in call.items("breakdown") if name in _HEADINGS]
+    breakdown = [name for name in map(str, call.items("breakdown")) if name in _HEADINGS]
     subjects: dict[str, list[Any]] = {
         "hosts": call.items("hosts") or own,
         "rrecs": call.items("rrecs") or ["A", "AAAA", "MX"],
@@ -103,17 +103,19 @@ def _own_zones(call: Call) -> list[dict[str, Any]]:
 
 
 def granted(call: Call, user: str) -> list[str]:
-    """What a user may do; one without a list of permissions may do everything.
+    """What a user may do: their own permissions and their groups', but nothing that is forbidden to them.
 
     Raises:
         Refusal: when the account has no such user.
     """
-    row = tables.one(
-        call.db, "SELECT permissions FROM dyn_user WHERE customer = ? AND user_name = ?", call.customer, user
-    )
-    if row is None:
+    known = things.load(call, "User", [user])
+    if known is None:
         raise not_found("user_name: No such user")
-    return list(PERMISSIONS) if row["permissions"] is None else json.loads(row["permissions"])
+    allowed = set(map(str, known["permission"]))
+    for group in things.list_below(call, BY_NAME["PermissionGroup"], []):
+        if user in group["user_name"] or yes_no(group["all_users"]) == "Y":
+            allowed.update(map(str, group["permission"]))
+    return sorted(allowed.difference(map(str, known["forbid"])))
 
 
 def check_permissions(call: Call) -> Answer:

@@ -13,7 +13,7 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS dyn_setting (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS dyn_user (
     customer TEXT NOT NULL, user_name TEXT NOT NULL, password TEXT NOT NULL,
-    status TEXT NOT NULL DEFAULT 'active', permissions TEXT, PRIMARY KEY (customer, user_name));
+    status TEXT NOT NULL DEFAULT 'active', PRIMARY KEY (customer, user_name));
 CREATE TABLE IF NOT EXISTS dyn_session (
     token TEXT PRIMARY KEY, customer TEXT NOT NULL, user_name TEXT NOT NULL, ip TEXT NOT NULL,
     used REAL NOT NULL, state TEXT NOT NULL DEFAULT 'active');

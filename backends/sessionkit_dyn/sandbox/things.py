@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionkit_dyn.sandbox import changes, tables
 from sessionkit_dyn.sandbox.call import plain_name, yes_no
-from sessionkit_dyn.sandbox.envelope import Answer, done, missing, not_found, refuse
+from sessionkit_dyn.sandbox.envelope import Answer, done, invalid, missing, not_found, refuse
 from sessionkit_dyn.sandbox.kinds import BY_NAME, KINDS, STEERING, Kind
 from sessionkit_dyn.sandbox.records import in_zone
 
@@ -56,13 +56,15 @@ def create(call: Call) -> Answer:
     _HOOKS.get((kind.name, "POST"), _nothing)(call, content)
     save(call, kind.name, path, content)
     remarks = ("add_node: New node added to zone",) if "fqdn" in kind.keys else ()
-    return done(_public(kind, content), *remarks, f"add: {kind.noun.capitalize()} added")
+    return done(public(kind, content), *remarks, f"add: {kind.noun.capitalize()} added")
 
 
 def update(call: Call) -> Answer:
     """A thing with some of its content changed, renamed by `new_<key>`."""
     kind = BY_NAME[call.resource]
     path = _path(call, kind)
+    if len(path) < len(kind.keys):
+        raise missing(kind.keys[len(path)])
     stored = load(call, kind.name, path)
     if stored is None:
         if not kind.upsert:
@@ -76,7 +78,7 @@ def update(call: Call) -> Answer:
     save(call, kind.name, [*path[:-1], renamed], content)
     if kind.listed:
         return done(list_below(call, kind, []), f"update: {kind.noun.capitalize()} updated")
-    return done(_public(kind, content), f"update: {kind.noun.capitalize()} updated")
+    return done(public(kind, content), f"update: {kind.noun.capitalize()} updated")
 
 
 def delete(call: Call) -> Answer:
@@ -135,8 +137,17 @@ def _kept(kind: Kind, args: Content) -> Content:
         if name in kind.flags:
             content.update(kind.flags[name] if yes_no(value) == "Y" else {})
         elif value is not None and name not in STEERING and name not in kind.keys:
-            content[name] = value
+            content[name] = _like(name, value, kind.defaults.get(name))
     return content
+
+
+def _like(name: str, value: Any, default: Any) -> Any:
+    """A value of the same sort as the default it replaces; a single one counts as a list of one."""
+    if isinstance(default, list) and not isinstance(value, list):
+        return [value]
+    if isinstance(default, (dict, str)) and isinstance(value, (dict, list)) != isinstance(default, dict):
+        raise invalid(name, "Hash expected" if isinstance(default, dict) else "Text expected")
+    return value
 
 
 def find(call: Call, kind: Kind, path: list[str]) -> Content:
@@ -148,14 +159,14 @@ def find(call: Call, kind: Kind, path: list[str]) -> Content:
     content = load(call, kind.name, path)
     if content is None:
         raise _unknown(kind)
-    return _public(kind, content)
+    return public(kind, content)
 
 
 def _unknown(kind: Kind) -> Exception:
     return not_found(f"{kind.keys[-1]}: No such {kind.noun}")
 
 
-def _public(kind: Kind, content: Content) -> Content:
+def public(kind: Kind, content: Content) -> Content:
     """A thing on the wire: without passwords, and a group's zones as mappings."""
     shown = {
         name: value for name, value in content.items() if name != "password" or kind.name == "UpdateUser"
@@ -198,7 +209,7 @@ def list_below(call: Call, kind: Kind, path: list[str]) -> list[Content]:
         " ORDER BY thing_id"
     )
     found = tables.rows(call.db, query, call.customer, kind.name, len(prefix), prefix)
-    return [_public(kind, json.loads(row["content"])) for row in found]
+    return [public(kind, json.loads(row["content"])) for row in found]
 
 
 def _joined(path: list[str]) -> str:
@@ -252,6 +263,7 @@ def _add_login(call: Call, content: Content) -> None:
 
 def _change_login(call: Call, content: Content) -> None:
     password = content.pop("password", None)
+    password = None if password is None else str(password)
     call.db.execute(
         "UPDATE dyn_user SET status = ?, password = coalesce(?, password)"
         " WHERE customer = ? AND user_name = ?",

@@ -68,8 +68,8 @@ async def transfer(zone: str, master: str) -> Imported:
         Refusal: when it does not answer, refuses, or answers nonsense.
     """
     host, port = _address(master)
-    read = dns.zone.Zone(f"{zone}.", relativize=False)
     try:
+        read = dns.zone.Zone(f"{zone}.", relativize=False)
         await dns.asyncquery.inbound_xfr(
             host, read, port=port, timeout=_TRANSFER_SECONDS, lifetime=_TRANSFER_SECONDS
         )

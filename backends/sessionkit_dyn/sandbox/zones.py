@@ -115,6 +115,8 @@ async def fetch(call: Call) -> None:
     zone = plain_name(call.part(0))
     if call.method == "POST":
         _check_new(call, zone)
+    else:
+        changes.zone_row(call, zone)
     call.fetched = await zonefile.transfer(zone, str(call.need("master_ip")))
 
 

@@ -21,7 +21,7 @@ _KEPT = 512
 
 Colour = tuple[int, int, int]
 
-_NIGHT: tuple[Colour, Colour] = ((8, 10, 22), (30, 32, 48))
+_NIGHT: tuple[Colour, Colour] = ((16, 20, 40), (44, 48, 66))
 _DUSK: tuple[Colour, Colour] = ((52, 60, 98), (214, 140, 96))
 _DAY: tuple[Colour, Colour] = ((84, 138, 200), (196, 214, 228))
 _OVERCAST: tuple[Colour, Colour] = ((128, 134, 142), (178, 182, 188))
@@ -114,7 +114,7 @@ def _blend(one: Colour, two: Colour, share: float) -> Colour:
 
 
 def _lit(scene: Scene, colour: Colour) -> Colour:
-    return _blend((12, 13, 18), colour, 0.26 + 0.74 * scene.daylight)
+    return _blend((12, 13, 18), colour, 0.42 + 0.58 * scene.daylight)
 
 
 @lru_cache(maxsize=1)

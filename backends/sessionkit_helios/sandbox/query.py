@@ -53,6 +53,12 @@ FIELDS: dict[str, dict[str, str]] = {
     "recordings": {name: _property(name) for name in (*_PLACE, "camera_id", "created_at", "name")},
     "collections": {"name": "name", "created_at": "created", "updated_at": "updated"},
 }
+# What is sorted by a column with an index, to the same effect.
+_INDEXED = {
+    ("observations", "time"): "time",
+    ("alerts", "effective"): "time",
+    ("recordings", "created_at"): "time",
+}
 _DAY = f"substr({_property('time')}, 1, 10) || 'T00:00:00.000Z'"
 _STATES = "EXISTS (SELECT 1 FROM json_each(document, '$.properties.states') WHERE value = ? COLLATE NOCASE)"
 _SENSOR = re.compile(r"sensors\[(\w+)\](?:\[(data|prev)\])?(?:\[(min|max)\])?")
@@ -184,7 +190,7 @@ def _order(kind: str, given: Parameters) -> str:
     direction = (given.get("sort_dir") or "asc").upper()
     if name not in FIELDS[kind] or direction not in {"ASC", "DESC"}:
         raise ApiError(400, f"sort={name} {direction.lower()}: {kind} sort by {', '.join(FIELDS[kind])}.")
-    return f"{FIELDS[kind][name]} {direction}, sequence"
+    return f"{_INDEXED.get((kind, name), FIELDS[kind][name])} {direction}, sequence"
 
 
 def _aggregations(kind: str, given: Parameters) -> list[str]:

@@ -153,8 +153,8 @@ class Access:
         if "UserSecurityRole" not in self.storage.schema or "SecurityRole" not in self.storage.schema:
             return []
         cursor = self.storage.db.execute(
-            "SELECT r.name FROM review_UserSecurityRole u JOIN review_SecurityRole r ON r.id = u.security_role_id "
-            "WHERE u.user_id = ?",
+            "SELECT r.name FROM review_UserSecurityRole u "
+            "JOIN review_SecurityRole r ON r.id = u.security_role_id WHERE u.user_id = ?",
             (user_id,),
         )
         return [str(row[0]) for row in cursor]

@@ -47,7 +47,7 @@ OPERATIONS: dict[str, Callable[[Call, Mapping[str, Any]], Any]] = {
 
 
 def style_of(headers: Mapping[str, str]) -> Style:
-    """How a caller wants its answers, by `ftrack-strict-api` and `ftrack-api-options: strict=1;denormalize=1`."""
+    """How a caller wants its answers: `ftrack-strict-api`, `ftrack-api-options: strict=1;denormalize=1`."""
     options = {}
     for option in headers.get("ftrack-api-options", "").replace(":", "=").split(";"):
         name, _, value = option.strip().partition("=")

@@ -32,14 +32,45 @@ _STATUSES = [
     ("Omitted", "#34495e", "Blocked"),
 ]
 _VERSION_STATUSES = ("Pending review", "Change requested", "Approved")
-_TYPES = ["Generic", "Animation", "Compositing", "Editing", "FX", "Layout", "Lighting", "Modeling", "Rigging",
-          "Texture", "Character", "Prop", "Environment"]  # fmt: skip
-_PRIORITIES = [("None", "#cccccc", 0), ("Low", "#8fa3bf", 1), ("Medium", "#f1c40f", 2), ("High", "#e67e22", 3),
-               ("Urgent", "#e74c3c", 4)]  # fmt: skip
-_ASSET_TYPES = {"Image Sequence": "img", "Geometry": "geo", "Compositing Script": "comp", "Upload": "upload",
-                "Lighting": "light", "Animation": "anim", "Rig": "rig"}  # fmt: skip
-_ROLES = {"Administrator": "PROJECT", "Project Manager": "PROJECT", "User": "PROJECT", "Restricted User": "PROJECT",
-          "API": "API", "Assigned": "ASSIGNED"}  # fmt: skip
+_TYPES = [
+    "Generic",
+    "Animation",
+    "Compositing",
+    "Editing",
+    "FX",
+    "Layout",
+    "Lighting",
+    "Modeling",
+    "Rigging",
+    "Texture",
+    "Character",
+    "Prop",
+    "Environment",
+]
+_PRIORITIES = [
+    ("None", "#cccccc", 0),
+    ("Low", "#8fa3bf", 1),
+    ("Medium", "#f1c40f", 2),
+    ("High", "#e67e22", 3),
+    ("Urgent", "#e74c3c", 4),
+]
+_ASSET_TYPES = {
+    "Image Sequence": "img",
+    "Geometry": "geo",
+    "Compositing Script": "comp",
+    "Upload": "upload",
+    "Lighting": "light",
+    "Animation": "anim",
+    "Rig": "rig",
+}
+_ROLES = {
+    "Administrator": "PROJECT",
+    "Project Manager": "PROJECT",
+    "User": "PROJECT",
+    "Restricted User": "PROJECT",
+    "API": "API",
+    "Assigned": "ASSIGNED",
+}
 _ATTRIBUTE_TYPES = ("text", "boolean", "date", "enumerator", "number", "expression")
 
 
@@ -116,10 +147,15 @@ def _workflow() -> dict[str, list[Json]]:
         "WorkflowSchema": [{"id": task, "name": "Tasks"}, {"id": version, "name": "Versions"}],
         "WorkflowSchemaStatus": [
             *({"workflow_schema_id": task, "status_id": known("Status", name)} for name, _, _ in _STATUSES),
-            *({"workflow_schema_id": version, "status_id": known("Status", name)} for name in _VERSION_STATUSES),
+            *(
+                {"workflow_schema_id": version, "status_id": known("Status", name)}
+                for name in _VERSION_STATUSES
+            ),
         ],
         "TaskTypeSchema": [{"id": types, "name": "Task types"}],
-        "TaskTypeSchemaType": [{"task_type_schema_id": types, "type_id": known("Type", name)} for name in _TYPES],
+        "TaskTypeSchemaType": [
+            {"task_type_schema_id": types, "type_id": known("Type", name)} for name in _TYPES
+        ],
         "ProjectSchema": [
             {
                 "id": project,
@@ -133,13 +169,19 @@ def _workflow() -> dict[str, list[Json]]:
             {"project_schema_id": project, "object_type_id": known("ObjectType", name)}
             for name in ("Task", "Shot", "Sequence", "Episode", "Folder", "AssetBuild", "Milestone")
         ],
-        "Schema": [{"id": known("Schema", "Shot"), "project_schema_id": project, "type_id": shot,
-                    "object_type_id": shot}],
+        "Schema": [
+            {
+                "id": known("Schema", "Shot"),
+                "project_schema_id": project,
+                "type_id": shot,
+                "object_type_id": shot,
+            }
+        ],
         "SchemaStatus": [
             {"schema_id": known("Schema", "Shot"), "status_id": known("Status", name), "sort": sort}
             for sort, (name, _, _) in enumerate(_STATUSES)
         ],
-    }  # fmt: skip
+    }
 
 
 def _reference(name: str, of: str) -> Json:

@@ -80,10 +80,10 @@ class Batch:
         Raises:
             ApiError: also when there is no such entity or an attribute cannot be changed.
         """
-        columns, collections = self._split(self._type(name, {}), data)
-        if self._type(name, {}).family == "CustomAttributeValue":
-            entity_type = self._type(name, {})
-            pairs = dict(zip(entity_type.primary_key, map(str, key), strict=False))
+        entity_type = self._type(name, {})
+        if entity_type.family == "CustomAttributeValue":
+            columns, _ = self._split(entity_type, data)
+            pairs = dict(zip(entity_type.primary_key, _key_parts(entity_type, key), strict=True))
             return entity_type, self._set_value(entity_type, {**pairs, **columns})
         entity_type, found, row = self.find(name, key)
         columns, collections = self._split(entity_type, data)
@@ -110,7 +110,7 @@ class Batch:
         """
         wanted = self._type(name, {})
         if wanted.family == "CustomAttributeValue":
-            self.storage.delete(wanted, [str(part) for part in key])
+            self.storage.delete(wanted, _key_parts(wanted, key))
             return
         entity_type, _, row = self.find(name, key)
         cascade.delete(self.storage, entity_type, row, self._leaving)
@@ -122,10 +122,7 @@ class Batch:
             ApiError: KeyError when there is none.
         """
         entity_type = self._type(name, {})
-        parts = list(key) if isinstance(key, (list, tuple)) else [key]
-        if len(parts) != len(entity_type.primary_key):
-            raise invalid(f"A key of {name} is ({', '.join(entity_type.primary_key)}), not {parts!r}.")
-        found = tuple(str(part) for part in parts)
+        found = _key_parts(entity_type, key)
         row = self.storage.row(entity_type, found)
         if row is None:
             raise missing(f"There is no {name} {', '.join(found)}.")
@@ -140,13 +137,16 @@ class Batch:
         for (_, key), change in list(self._changes.items()):
             if change.action != "remove" and change.entity_type.family != "CustomAttributeValue":
                 self._complete(change, key)
-        if not self._lenient:
-            for entity_type, key, relation in self._refers:
-                self._check_reference(entity_type, key, relation)
+        if self._lenient:  # nobody is told of data that is loaded
+            return []
+        for entity_type, key, relation in self._refers:
+            self._check_reference(entity_type, key, relation)
         told = []
         for identity, change in self._changes.items():
             above = self._above.get(identity) or parents(self.storage, change.entity_type, change.row)
-            told.append(described(change, above))
+            description = described(change, above)
+            if description["keys"] or change.action != "update":
+                told.append(description)
         return told
 
     def _type(self, name: Any, data: Mapping[str, Any]) -> EntityType:
@@ -190,7 +190,7 @@ class Batch:
     def _reference(self, name: str, value: Any) -> str | None:
         if value is None:
             return None
-        if isinstance(value, dict) and value.get("__entity_type__") in self.schema:
+        if isinstance(value, dict) and str(value.get("__entity_type__")) in self.schema:
             key = self.schema.types[value["__entity_type__"]].primary_key[0]
             if isinstance(value.get(key), str):
                 return str(value[key])
@@ -214,12 +214,9 @@ class Batch:
 
     def _react(self, entity_type: EntityType, key: Key, row: Row, columns: Row) -> None:
         """What follows from changed columns."""
-        if (
-            "parent_id" in columns
-            and entity_type.is_a("TypedContext")
-            and columns["parent_id"] != row["parent_id"]
-        ):
-            behaviours.plant(self.storage, key[0], columns["parent_id"])
+        parent_id = columns.get("parent_id", row.get("parent_id"))
+        if entity_type.is_a("TypedContext") and parent_id != row["parent_id"]:
+            behaviours.move(self.storage, key[0], parent_id)
         told = f"{'TypedContext' if entity_type.is_a('TypedContext') else entity_type.name}StatusChange"
         if "status_id" in columns and columns["status_id"] != row.get("status_id") and told in self.schema:
             change = {
@@ -274,8 +271,11 @@ class Batch:
             raise missing(f"There is no CustomAttributeConfiguration {key[0]}.")
         before = self.storage.row(self.schema.get("CustomAttributeValue"), key)
         row = {"key": (configuration or {}).get("key"), **columns}
-        row = {name: row.get(name) for name in ("configuration_id", "entity_id", "value", "key")
-               if name in self.storage.columns(entity_type.family)}  # fmt: skip
+        row = {
+            name: row.get(name)
+            for name in ("configuration_id", "entity_id", "value", "key")
+            if name in self.storage.columns(entity_type.family)
+        }
         if before:
             self.storage.update(entity_type, key, {"value": row["value"]})
         else:
@@ -366,6 +366,15 @@ class Batch:
             statement()
         except sqlite3.IntegrityError as error:
             raise duplicate(f"Duplicate entry: {error}.") from None
+
+
+def _key_parts(entity_type: EntityType, key: Any) -> Key:
+    """A key as it stands in an operation: a list of its parts, or the one part it has."""
+    parts = list(key) if isinstance(key, (list, tuple)) else [key]
+    if len(parts) != len(entity_type.primary_key):
+        expected = ", ".join(entity_type.primary_key)
+        raise invalid(f"A key of {entity_type.name} is ({expected}), not {parts!r}.")
+    return tuple(str(part) for part in parts)
 
 
 def _items(name: str, value: Any) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,6 @@ from sessionkit_review.sandbox.schema.expand import built_in_id
 from sessionkit_review.sandbox.schema.model import TREE, discriminators, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from sessionkit_review.sandbox.schema.model import EntityType
     from sessionkit_review.sandbox.storage import Row, Storage
 
@@ -114,8 +113,11 @@ def _version_status(scene: Scene, row: Mapping[str, Any]) -> Any:
 
 
 def _next_version(scene: Scene, row: Mapping[str, Any]) -> int:
-    found = scene.first("AssetVersion", "asset_id = ? AND version = (SELECT max(version) FROM "
-                        "review_AssetVersion WHERE asset_id = ?)", (row.get("asset_id"),) * 2)  # fmt: skip
+    found = scene.first(
+        "AssetVersion",
+        "asset_id = ? AND version = (SELECT max(version) FROM review_AssetVersion WHERE asset_id = ?)",
+        (row.get("asset_id"),) * 2,
+    )
     return int(found.get("version") or 0) + 1
 
 
@@ -140,10 +142,12 @@ def _attribute_key(scene: Scene, row: Mapping[str, Any]) -> Any:
     return scene.value("CustomConfigurationBase", "key", row.get("configuration_id"))
 
 
-_CREATED = {"created_at": _now, "created_by_id": _user}
+Makers = dict[str, Callable[[Scene, Mapping[str, Any]], Any]]
+
+_CREATED: Makers = {"created_at": _now, "created_by_id": _user}
 
 # Filled in when nobody gave a value: for each type, column by column, in this order.
-FILLED: dict[str, dict[str, Callable[[Scene, Mapping[str, Any]], Any]]] = {
+FILLED: dict[str, Makers] = {
     "Context": _CREATED,
     "Project": {
         "project_id": lambda _, row: row["id"],
@@ -253,11 +257,7 @@ def check_unique(storage: Storage, entity_type: EntityType, row: Mapping[str, An
         where = " AND ".join(f"{quote(column)} = ?" for column in columns)
         same = storage.rows(storage.schema.get(name), where, [row[column] for column in columns])
         own = [row[key] for key in entity_type.primary_key]
-        others = [
-            r
-            for r in same
-            if r["_type"] in storage.schema.get(name).kinds and [r[k] for k in entity_type.primary_key] != own
-        ]
+        others = [r for r in same if [r[k] for k in entity_type.primary_key] != own]
         if others:
             told = ", ".join(f"{column} {row[column]!r}" for column in columns)
             raise duplicate(f"Duplicate entry: there is a {others[0]['_type']} with {told} already.")

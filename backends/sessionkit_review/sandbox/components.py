@@ -135,8 +135,9 @@ def _range(headers: Mapping[str, str], size: int) -> tuple[int, int]:
         return 0, size
     if not match[1]:
         return max(size - int(match[2]), 0), size
-    stop = int(match[2]) + 1 if match[2] else size
-    return (int(match[1]), min(stop, size)) if int(match[1]) < stop else (0, size)
+    start, stop = int(match[1]), int(match[2]) + 1 if match[2] else size
+    nonsense = match[2] and start >= stop
+    return (0, size) if nonsense else (start, min(stop, size))
 
 
 async def _paced(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sessionkit_review.sandbox.pictures import NotAPicture, Picture, fitted, placeholder
@@ -85,9 +86,7 @@ class Encoder:
                 error = f"Nothing here reads {component.get('file_type') or 'such'} files."
                 self._finish(job, "failed", {**source, "output": [], "error": error})
             else:
-                self._transaction(
-                    lambda batch, j=job, s=source, m=made: self._store(batch, j, s, m), job["user_id"]
-                )
+                self._transaction(partial(self._store, job, source, made), job["user_id"])
 
     def _finish(self, job: Row, status: str, data: Json) -> None:
         def change(batch: Batch) -> None:
@@ -96,7 +95,7 @@ class Encoder:
 
         self._transaction(change, job["user_id"])
 
-    def _store(self, batch: Batch, job: Row, source: Json, made: list[tuple[str, str, bytes, Json]]) -> None:
+    def _store(self, job: Row, source: Json, made: list[tuple[str, str, bytes, Json]], batch: Batch) -> None:
         """Add what was made to the version, and end the job."""
         version_id, output = source.get("version_id"), []
         for name, format_, data, meta in made:
@@ -108,8 +107,15 @@ class Encoder:
             place = {"location_id": SERVER_LOCATION, "resource_identifier": component_id}
             batch.create("ComponentLocation", {"component_id": component_id, **place})
             batch.create("JobComponent", {"job_id": job["id"], "component_id": component_id})
-            batch.create("Metadata", {"parent_id": component_id, "key": "ftr_meta", "value": json.dumps(meta),
-                                      "parent_type": "FileComponent"})  # fmt: skip
+            batch.create(
+                "Metadata",
+                {
+                    "parent_id": component_id,
+                    "key": "ftr_meta",
+                    "value": json.dumps(meta),
+                    "parent_type": "FileComponent",
+                },
+            )
             output.append({"format": format_, "component_id": component_id})
         if version_id:
             batch.update("AssetVersion", (version_id,), {"thumbnail_id": output[-1]["component_id"]})

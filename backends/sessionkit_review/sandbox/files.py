@@ -80,8 +80,7 @@ class Files:
                     self._write(draft, position, bytes(waiting[:PIECE]))
                     del waiting[:PIECE]
                     position += 1
-            if md5 not in {"", digest.hexdigest()}:
-                raise invalid("The content does not have the MD5 that its header tells.")
+            _check(md5, digest.hexdigest())
         except BaseException:
             self.discard(draft)
             raise
@@ -111,7 +110,7 @@ class Files:
             self.db.execute("INSERT INTO review__piece VALUES (?, 0, ?, ?)", piece)
 
     def pieces(self, component_id: str, start: int, stop: int) -> Iterator[bytes]:
-        """The content from byte `start` to before `stop`, piece by piece; empty if it is deleted meanwhile."""
+        """The content from byte `start` to before `stop`, piece by piece; nothing once it is deleted."""
         rows = self.db.execute(
             "SELECT part, position, length(data) FROM review__piece WHERE owner = ? ORDER BY part, position",
             (component_id,),
@@ -176,3 +175,8 @@ class Files:
     def _forget(self, owner: str, part: int) -> None:
         for table in ("review__file", "review__piece"):
             self.db.execute(f"DELETE FROM {table} WHERE owner = ? AND part = ?", (owner, part))
+
+
+def _check(told: str, found: str) -> None:
+    if told not in {"", found}:
+        raise invalid("The content does not have the MD5 that its header tells.")

@@ -14,7 +14,6 @@ also be written as plain mappings.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sessionkit.errors import ConfigurationError
@@ -25,6 +24,7 @@ from sessionkit_review.sandbox.schema.model import TREE, EntityType, Schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from sessionkit_review.sandbox.access import Access
     from sessionkit_review.sandbox.behaviours import Scene
@@ -37,8 +37,7 @@ _SECTIONS = {"users": dict, "server_information": dict, "entities": dict, "schem
 def load(scene: Scene, access: Access, data: Mapping[str, Any], folder: Path, *, replace: bool) -> None:
     """Store a section over what is there, or instead of it. The caller opens the transaction.
 
-    Args:
-        folder: Where the relative path of a schema file starts from.
+    A schema file's relative path starts from `folder`.
 
     Raises:
         ConfigurationError: naming the key that is wrong.
@@ -68,7 +67,7 @@ def load(scene: Scene, access: Access, data: Mapping[str, Any], folder: Path, *,
 
 
 def complete(scene: Scene) -> None:
-    """Add the studio's basics of each type of which there is nothing: locations, statuses, types and so on."""
+    """Add the studio's basics of each type of which there is nothing: locations, statuses, types."""
     storage = scene.storage
     lacking = {
         name: items
@@ -141,7 +140,7 @@ class Loader:
 
     def _is_whole(self, value: Any) -> bool:
         """Whether `value` is an entity with more than its key."""
-        if not isinstance(value, dict) or value.get("__entity_type__") not in self.storage.schema:
+        if not isinstance(value, dict) or str(value.get("__entity_type__")) not in self.storage.schema:
             return False
         key = self.storage.schema.get(value["__entity_type__"]).primary_key
         return bool(value.keys() - {"__entity_type__", *key})

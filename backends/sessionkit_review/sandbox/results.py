@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sessionkit_review.sandbox import values
@@ -28,7 +29,7 @@ Json = dict[str, Any]
 
 @dataclass(slots=True)
 class Tree:
-    """What to load of entities of one type: values, and a tree for each relation (narrowed to a type or not)."""
+    """What to load of entities of one type: values, and a tree for each relation, with its cast or ""."""
 
     entity_type: EntityType
     scalars: dict[str, None] = field(default_factory=dict)
@@ -128,7 +129,7 @@ class Results:
         for path in query.projections:
             assert not isinstance(path, Aggregate)
             steps = [(step.name, step.cast) for step in path.steps]
-            self._grow(tree, steps, style, lambda message, path=path: compiler.fail(message, path.position))
+            self._grow(tree, steps, style, partial(compiler.fail, position=path.position))
         if not query.projections:
             for name in entity_type.default_projections:
                 self._grow(tree, [(name, "")], style)
@@ -317,8 +318,10 @@ class _Writer:
             related = record.relations[name]
             if isinstance(related, list):
                 entity[name] = self.entities(related, inner)
-            else:
-                entity[name] = related and self._entity(related, inner)
+            elif related is None:
+                entity.setdefault(name, None)
+            else:  # a second cast of the same reference adds to what the first one wrote
+                entity[name] = {**(entity.get(name) or {}), **self._entity(related, inner)}
         return entity
 
 

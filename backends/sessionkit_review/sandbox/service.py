@@ -1,4 +1,4 @@
-"""The review service of the sandbox: what the vendor's clients and ours talk to instead of a studio's server."""
+"""The sandbox's review service: what the vendor's clients and ours talk to instead of a studio's server."""
 
 from __future__ import annotations
 
@@ -55,6 +55,7 @@ class ReviewService(Service):
 
     def setup(self) -> None:
         """Make the tables; a new database gets what every studio has."""
+        self.host.events.authenticators.append(self.authenticate)
         self.host.db.create_function("review_now", 0, lambda: values.now(self.host.clock.time()))
         with self.host.db:
             self.storage.create()
@@ -104,13 +105,20 @@ class ReviewService(Service):
             return None
 
     async def _api(self, request: Request) -> Response:
-        style = api.style_of(request.headers)
         try:
-            user = self.access.sign_in(request.headers, {})
             operations = await api.body_of(request)
-            return api.answer(self._run(operations, user, style, request.headers))
         except ApiError as error:
-            return api.answer(error.as_json(), error.status if style.strict else 200)
+            return api.answer(error.as_json(), error.status if api.style_of(request.headers).strict else 200)
+        status, answer = self.answer(operations, request.headers)
+        return api.answer(answer, status)
+
+    def answer(self, operations: Any, headers: Mapping[str, str]) -> tuple[int, Any]:
+        """The HTTP status and the answer to a request's operations: results, or what was refused."""
+        style = api.style_of(headers)
+        try:
+            return 200, self._run(operations, self.access.sign_in(headers, {}), style, headers)
+        except ApiError as error:
+            return (error.status if style.strict else 200), error.as_json()
 
     def _run(self, operations: Any, user: User, style: Style, headers: Mapping[str, str]) -> list[Any]:
         """Run a request's operations in one transaction, then tell of what they changed."""

@@ -1,12 +1,11 @@
-"""Entities in SQLite: one table per family of types, with a column per attribute and an index per reference."""
+"""Entities in SQLite: a table per family of types, a column per attribute, an index per reference."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
-from sessionkit_review.sandbox.schema.expand import studio_schemas
-from sessionkit_review.sandbox.schema.model import TREE, EntityType, Schema, quote
+from sessionkit_review.sandbox.schema.model import TREE, EntityType, Schema, quote, studio
 
 if TYPE_CHECKING:
     import sqlite3
@@ -36,8 +35,14 @@ _VERSION_LINK = (
     f"UNION ALL {_VERSION_STEP} ORDER BY 2 DESC))"
 )
 _SESSION_THUMBNAIL = (
-    "(SELECT v.thumbnail_id FROM review_ReviewSessionObject o JOIN review_AssetVersion v ON v.id = o.version_id "
+    "(SELECT v.thumbnail_id FROM review_ReviewSessionObject o "
+    "JOIN review_AssetVersion v ON v.id = o.version_id "
     "WHERE o.review_session_id = {t}.id AND v.thumbnail_id IS NOT NULL ORDER BY o.sort_order LIMIT 1)"
+)
+
+_IS_LATEST = (
+    "(NOT EXISTS (SELECT 1 FROM review_AssetVersion v "
+    "WHERE v.asset_id = {t}.asset_id AND v.version > {t}.version))"
 )
 
 # Attributes that are worked out: SQL for one entity `{t}`, and the types whose tables it reads.
@@ -54,8 +59,7 @@ _COMPUTED: dict[tuple[str, str], tuple[str, tuple[str, ...]]] = {
         ("AssetVersion",),
     ),
     ("AssetVersion", "is_latest_version"): (
-        "(NOT EXISTS (SELECT 1 FROM review_AssetVersion v "
-        "WHERE v.asset_id = {t}.asset_id AND v.version > {t}.version))",
+        _IS_LATEST,
         (),
     ),
     ("ReviewSession", "is_open"): ("({t}.end_date > review_now())", ()),
@@ -69,14 +73,18 @@ _COMPUTED: dict[tuple[str, str], tuple[str, tuple[str, ...]]] = {
     },
 }
 
+_OF_CONTEXT = (
+    "(c.project_id IS NULL OR c.project_id = e.project_id) AND "
+    "((c.entity_type = 'show' AND (c.is_hierarchical OR e._type = 'Project')) OR "
+    "(c.entity_type = 'task' AND e._type <> 'Project' "
+    "AND (c.object_type_id IS NULL OR c.object_type_id = e.object_type_id)))"
+)
+
 # For each kind of custom attribute values: the type that owns them and the configurations that apply.
 _DENSE = {
     "ContextCustomAttributeValue": (
         "Context",
-        "(c.project_id IS NULL OR c.project_id = e.project_id) AND "
-        "((c.entity_type = 'show' AND (c.is_hierarchical OR e._type = 'Project')) OR "
-        "(c.entity_type = 'task' AND e._type <> 'Project' "
-        "AND (c.object_type_id IS NULL OR c.object_type_id = e.object_type_id)))",
+        _OF_CONTEXT,
     ),
     "AssetCustomAttributeValue": ("Asset", "c.entity_type = 'asset'"),
     "AssetVersionCustomAttributeValue": ("AssetVersion", "c.entity_type = 'assetversion'"),
@@ -107,7 +115,7 @@ class Storage:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self.db = db
-        self.schema = Schema(studio_schemas())
+        self.schema = studio()
         self._columns: dict[str, dict[str, str]] = {}
 
     def create(self) -> None:
@@ -210,7 +218,8 @@ class Storage:
         kinds = sorted(entity_type.kinds)
         marks = ", ".join("?" * len(kinds))
         cursor = self.db.execute(
-            f"SELECT * FROM {entity_type.store} WHERE ({where}) AND _type IN ({marks}) ORDER BY rowid LIMIT ?",
+            f"SELECT * FROM {entity_type.store} WHERE ({where}) AND _type IN ({marks}) "
+            "ORDER BY rowid LIMIT ?",
             (*parameters, *kinds, limit),
         )
         names = [column[0] for column in cursor.description]

@@ -64,9 +64,9 @@ def boolean(value: object) -> int:
 def integer(value: object) -> int:
     """A whole number."""
     number_ = number(value)
-    if number_ != int(number_):
+    if number_ != int(number_) or abs(number_) >= 1 << 63:  # the largest that SQLite keeps
         raise ValueError(value)
-    return int(number_)
+    return int(value) if isinstance(value, int) else int(number_)
 
 
 def number(value: object) -> float:
@@ -114,7 +114,8 @@ def to_column(attribute: Attribute, value: object) -> Any:
     try:
         return _TO_COLUMN[attribute.kind](value)
     except (ValueError, OverflowError):
-        raise invalid(f"{attribute.name}: {value!r} is not a {attribute.kind}.") from None
+        article = "an" if attribute.kind[0] in "aeiou" else "a"
+        raise invalid(f"{attribute.name}: {value!r} is not {article} {attribute.kind}.") from None
 
 
 def from_column(kind: str, value: Any) -> Any:

@@ -118,7 +118,7 @@ class Transport(Protocol):
         """
 
     def flush(self, timeout: float) -> bool:
-        """Wait until all accepted events are confirmed; False if `timeout` seconds were not enough."""
+        """Wait for the confirmation of all events and subscriptions; False after `timeout` seconds."""
 
     def check(self, subscriber: Subscriber) -> None:
         """Raise EventHubPacketError for metadata that cannot be sent."""

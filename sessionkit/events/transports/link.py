@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import time
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,8 @@ class SocketIoLink:
         session: What the server answered to the handshake.
         resumes: Whether the server keeps what this hub missed.
         heard: When something arrived last, on `time.monotonic()`.
+        unanswered: The packets of events that arrived and are still to be acknowledged.
+        dropped: Whether an event had to be dropped.
     """
 
     def __init__(self, opened: Any, session: wire.SocketIoSession, *, resumes: bool) -> None:
@@ -42,6 +45,8 @@ class SocketIoLink:
         self.session = session
         self.resumes = resumes
         self.heard = time.monotonic()
+        self.unanswered: list[str] = []
+        self.dropped = False
 
     @classmethod
     def open(cls, options: Options, hub: str) -> SocketIoLink:
@@ -90,6 +95,14 @@ class SocketIoLink:
             raise LinkBroken("the server closed the connection")
         self.heard = time.monotonic()
         return str(data, "utf-8", "replace")
+
+    def has_more(self) -> bool:
+        """Whether something has arrived that was not received yet."""
+        plain = self._socket.sock
+        try:
+            return bool(getattr(plain, "pending", int)() or select.select([plain], [], [], 0)[0])
+        except (OSError, ValueError, TypeError):
+            return False
 
     def abort(self) -> None:
         """End the connection at once, and wake whoever sends or receives."""

@@ -46,13 +46,28 @@ class Outbox:
         self._changed = threading.Condition()
         self._entries: OrderedDict[int, Entry] = OrderedDict()
         self._unsent: deque[Entry] = deque()
+        self._requests: dict[int, str] = {}
         self._number = 0
 
-    def number(self) -> int:
-        """The next number, for a packet that is not kept here."""
+    def number(self, request: str = "") -> int:
+        """The next number, for a packet that is not kept here; one with a name is waited for by `flush`."""
         with self._changed:
             self._number += 1
+            if request:
+                self._requests[self._number] = request
             return self._number
+
+    def answered(self, number: int) -> str | None:
+        """The name of the request that was answered; None when it was none."""
+        with self._changed:
+            request = self._requests.pop(number, None)
+            self._changed.notify_all()
+            return request
+
+    def forget_requests(self) -> None:
+        """Wait for no request any more: the connection they were made on is gone."""
+        with self._changed:
+            self._requests.clear()
 
     def add(self, text: str, event: Event, on_error: Callable[..., Any] | None) -> None:
         """Accept an event.
@@ -119,9 +134,14 @@ class Outbox:
             return left
 
     def wait_until_empty(self, timeout: float) -> bool:
-        """Whether everything has been confirmed within `timeout` seconds."""
+        """Whether every event has been confirmed within `timeout` seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._entries, timeout)
+
+    def wait_until_settled(self, timeout: float) -> bool:
+        """Whether every event and every request has been answered within `timeout` seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not (self._entries or self._requests), timeout)
 
     def __len__(self) -> int:
         return len(self._entries)

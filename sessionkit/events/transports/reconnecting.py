@@ -72,7 +72,8 @@ class ReconnectingTransport(ABC, Generic[LinkT]):
     """A connection that is made again whenever it is lost.
 
     Accepted events stay in an outbox until they are confirmed; `publish` sends from the caller's thread,
-    one background thread receives and reconnects. The thread ends when nobody holds the transport.
+    one background thread receives and reconnects. When nobody holds the transport any more, the thread ends
+    with the next thing it hears: a finaliser would run wherever the collector happens to, under any lock.
     """
 
     def __init__(self, options: Options, listener: Listener) -> None:
@@ -85,7 +86,6 @@ class ReconnectingTransport(ABC, Generic[LinkT]):
         self._ready = False
         self._keeper: Keeper | None = None
         self._thread: threading.Thread | None = None
-        self._collected: weakref.finalize[..., Any] | None = None
 
     # What differs
 
@@ -142,8 +142,6 @@ class ReconnectingTransport(ABC, Generic[LinkT]):
         self._stop()
         link = self.make_link()
         keeper = self._keeper = Keeper(link)
-        self._collected = weakref.finalize(self, keeper.stop)
-        self._collected.atexit = False
         try:
             self.start(link, keeper)
         except LinkBroken as error:
@@ -178,14 +176,12 @@ class ReconnectingTransport(ABC, Generic[LinkT]):
 
     def flush(self, timeout: float) -> bool:
         """Whether everything has been confirmed within `timeout` seconds."""
-        return self.outbox.wait_until_empty(timeout)
+        return self.outbox.wait_until_settled(timeout)
 
     def after_fork_in_child(self) -> None:
         """Forget the parent's connection and queue; its socket is closed here without a word."""
         if self._keeper is not None:
             self._keeper.link.drop()
-        if self._collected is not None:
-            self._collected.detach()
         self.outbox = Outbox(self.options.queue_limit)
         self.sending = threading.Lock()
         self._link = self._keeper = self._thread = self.lost_at = None
@@ -272,8 +268,6 @@ class ReconnectingTransport(ABC, Generic[LinkT]):
         self._keeper = self._thread = None
         if keeper is None:
             return
-        if self._collected is not None:
-            self._collected.detach()
         # Somebody may be stuck in sending to a dead server, and would hold up the end.
         if goodbye and self.sending.acquire(timeout=_GOODBYE_SECONDS):
             if self._ready and self._link is not None:

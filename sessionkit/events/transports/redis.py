@@ -25,6 +25,7 @@ events among them, and an event whose handler's process died is given to another
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
@@ -83,9 +84,13 @@ class RedisLink:
         self._settings = settings
         self._place = place
         self.heard = time.monotonic()
-        self._reader = self._client(options)
-        self._writer = self._client(options)
+        self._aborted = False
+        self._ending = threading.Lock()
+        self._clients: list[Any] = []
         try:
+            # With a connection of its own each, a client connects at once.
+            self._reader = self._client(options)
+            self._writer = self._client(options)
             self._reader_id = self._reader.client_id()
             place.begin(self._writer)
         except redis.RedisError as error:
@@ -95,23 +100,28 @@ class RedisLink:
     def _client(self, options: Options) -> Any:
         credentials = {"username": options.api_user, "password": options.api_key}
         given = urlsplit(self._settings.url)
-        return redis.Redis.from_url(
+        client = redis.Redis.from_url(
             self._settings.url,
             **({} if given.password or not options.api_key else credentials),
             decode_responses=True,
+            protocol=2,
             encoding_errors="replace",
             single_connection_client=True,
             socket_connect_timeout=_PATIENCE_SECONDS,
             socket_timeout=_BLOCK_SECONDS + _PATIENCE_SECONDS,
             retry=Retry(NoBackoff(), 0),
         )
+        self._clients.append(client)
+        return client
 
     def receive(self) -> Batch:
         """The next entries; none when nothing came for a while."""
         try:
-            batch = self._place.read(self._reader)
+            batch = self._place.read(self._reader) if not self._aborted else []
         except (redis.RedisError, OSError, ValueError, AttributeError) as error:
             raise LinkBroken(f"reading from Redis failed: {_reason(error)}") from error
+        if self._aborted:
+            raise LinkBroken("the hub was disconnected")
         self.heard = time.monotonic()
         return batch
 
@@ -133,15 +143,18 @@ class RedisLink:
 
     def abort(self) -> None:
         """Wake the thread that reads: by Redis if it still answers, else by cutting its socket."""
-        try:
-            self._writer.client_unblock(self._reader_id)
-        except (redis.RedisError, OSError, AttributeError):
-            self._reader.connection_pool.disconnect()
+        self._aborted = True
+        with self._ending:
+            try:
+                self._writer.client_unblock(self._reader_id)
+            except (redis.RedisError, OSError, ValueError, AttributeError):
+                self._reader.connection_pool.disconnect()
 
     def close(self) -> None:
         """Close both connections."""
-        self._reader.close()
-        self._writer.close()
+        with self._ending:  # the reader, once woken, must not close what wakes it
+            for client in self._clients:
+                client.close()
 
     def drop(self) -> None:
         """Nothing: redis-py notices the fork and leaves its parent's sockets alone."""

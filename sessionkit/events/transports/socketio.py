@@ -32,18 +32,15 @@ from sessionkit.events.transports.link import SocketIoLink
 from sessionkit.events.transports.reconnecting import LinkBroken, ReconnectingTransport
 
 if TYPE_CHECKING:
-    from sessionkit.events.transports.base import Listener, Options
     from sessionkit.events.transports.outbox import Entry
 
 _logger = logging.getLogger("sessionkit.events")
 
+_ANSWER_EVERY = 100
+
 
 class SocketIoTransport(ReconnectingTransport[SocketIoLink]):
     """A Socket.IO 0.9 client; see the module's text for its guarantees."""
-
-    def __init__(self, options: Options, listener: Listener) -> None:
-        super().__init__(options, listener)
-        self._subscribing: dict[int, str] = {}
 
     def make_link(self) -> SocketIoLink:
         """Shake hands and open the WebSocket."""
@@ -54,7 +51,7 @@ class SocketIoTransport(ReconnectingTransport[SocketIoLink]):
 
     def announce(self, link: SocketIoLink) -> None:
         """Subscribe everybody again."""
-        self._subscribing.clear()
+        self.outbox.forget_requests()
         for subscriber in [*self.listener.announced(), _for_replies(self.listener.id)]:
             link.send(self._subscription(subscriber))
         if link.resumes:
@@ -93,27 +90,45 @@ class SocketIoTransport(ReconnectingTransport[SocketIoLink]):
                 _logger.error("the event server reports an error: %s", packet.data)
         except EventHubPacketError as error:
             _logger.warning("a packet from the event server was ignored: %s", error)
+        if link.unanswered:
+            self._acknowledge(link)
 
     def _beat(self, link: SocketIoLink) -> None:
         with self.sending:
             link.send(f"{wire.HEARTBEAT}::")
         self.fail_unconfirmed()
+        if link.dropped and self.listener.has_room():
+            raise LinkBroken("there is room again for the events that had to be dropped")
 
     def _event(self, link: SocketIoLink, packet: wire.Packet) -> None:
+        if packet.id and not link.dropped:
+            link.unanswered.append(packet.id)
         name, arguments = wire.parse_event(packet.data)
-        accepted = True
-        if name == wire.EVENT_NAME and arguments:
-            accepted = self.listener.received(Event.from_wire(arguments[0]))
-        if packet.id and accepted:
-            answer = f"{packet.id}[]" if packet.id.endswith("+") else packet.id
-            with self.sending:
-                link.send(f"{wire.ACK}:::{answer}")
+        if name != wire.EVENT_NAME or not arguments:
+            return
+        if not self.listener.received(Event.from_wire(arguments[0])) and packet.id:
+            # Nothing is acknowledged any more from here on, so that the server sends it again.
+            link.dropped = True
+            del link.unanswered[-1:]
+
+    def _acknowledge(self, link: SocketIoLink) -> None:
+        """Answer for the events that arrived; where the server resumes, the last answer stands for all."""
+        if link.resumes:
+            if len(link.unanswered) < _ANSWER_EVERY and link.has_more():
+                return
+            del link.unanswered[:-1]
+        with self.sending:
+            for packet_id in link.unanswered:
+                link.send(
+                    f"{wire.ACK}:::{packet_id}[]" if packet_id.endswith("+") else f"{wire.ACK}:::{packet_id}"
+                )
+        link.unanswered.clear()
 
     def _ack(self, packet: wire.Packet) -> None:
         number, arguments = wire.parse_ack(packet.data)
         answer = arguments[0] if arguments and isinstance(arguments[0], dict) else {}
         refused = answer.get("success") is False
-        subscription = self._subscribing.pop(number, None)
+        subscription = self.outbox.answered(number)
         if subscription is not None:
             if refused:
                 _logger.error("the event server refused %s: %s", subscription, answer.get("message"))
@@ -123,11 +138,8 @@ class SocketIoTransport(ReconnectingTransport[SocketIoLink]):
             self.fail(entry, f"the server refused it: {answer.get('message')}")
 
     def _subscription(self, subscriber: Subscriber) -> str:
-        number = self.outbox.number()
         data = {"subscriber": subscriber.metadata, "subscription": subscriber.subscription.text}
-        packet = _meta_packet(SUBSCRIBE, data, number)
-        self._subscribing[number] = repr(subscriber)
-        return packet
+        return _meta_packet(SUBSCRIBE, data, self.outbox.number(request=repr(subscriber)))
 
 
 def _meta_packet(topic: str, data: dict[str, Any], number: int) -> str:

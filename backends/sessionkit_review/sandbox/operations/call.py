@@ -52,3 +52,15 @@ def text(operation: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str) or not value:
         raise invalid(f"{operation.get('action')}: {name} must be a string, not {value!r}.")
     return value
+
+
+def texts(operation: Mapping[str, Any], name: str) -> list[str]:
+    """A list of strings among the arguments of an operation, [] when it is not given.
+
+    Raises:
+        ApiError: when it is something else.
+    """
+    value = operation.get(name) or []
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise invalid(f"{operation.get('action')}: {name} must be a list of strings.")
+    return value

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sessionkit_review.sandbox.errors import invalid
-from sessionkit_review.sandbox.operations.call import Call, text
+from sessionkit_review.sandbox.operations.call import Call, text, texts
 from sessionkit_review.sandbox.query.grammar import Combined, Compare, Exists, Literal, Path, Step, parse
 from sessionkit_review.sandbox.results import Style
 
@@ -41,7 +41,7 @@ def search(call: Call, operation: Mapping[str, Any]) -> Json:
     entity_type = call.storage.schema.types.get(asked.entity_type.text)
     attributes = entity_type.attributes if entity_type else {}
     parts: list[Criteria] = [asked.criteria] if asked.criteria else []
-    for term in operation.get("terms") or ():
+    for term in texts(operation, "terms"):
         looked_at = _SEARCHED.get(asked.entity_type.text, ("name",))
         parts.append(Combined("or", tuple(_compare(path, "like", f"%{term}%") for path in looked_at)))
     if operation.get("context_id"):
@@ -55,7 +55,7 @@ def search(call: Call, operation: Mapping[str, Any]) -> Json:
             within.append(Exists(_path("ancestors"), "any", same))
         parts.append(Combined("or", tuple(within)))
     if operation.get("object_type_ids"):
-        wanted = tuple(Literal(str(item), True, 0) for item in operation["object_type_ids"])
+        wanted = tuple(Literal(item, True, 0) for item in texts(operation, "object_type_ids"))
         parts.append(Compare(_path("object_type_id"), "in", wanted))
     narrowed = replace(asked, criteria=Combined("and", tuple(parts)) if parts else None)
     return {**call.results.run(narrowed, expression, call.style), "action": "search"}
@@ -87,7 +87,7 @@ def delete(call: Call, operation: Mapping[str, Any]) -> Json:
 
 
 def _answer(call: Call, action: str, name: str, key: tuple[str, ...], names: list[str]) -> Json:
-    """The entity as it is now, without values that are not set; its key alone if a later operation deleted it."""
+    """The entity as it is now; its key alone if a later operation deleted it."""
     entity_type = call.storage.schema.get(name)
     own = {"__entity_type__": name, **dict(zip(entity_type.primary_key, key, strict=True))}
     entity = call.results.entity(entity_type, key, names, Style()) or own

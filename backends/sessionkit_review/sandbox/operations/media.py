@@ -60,17 +60,24 @@ def complete_upload(call: Call, operation: Mapping[str, Any]) -> Json:
     numbers = []
     for part in listed:
         number = part.get("part_number") if isinstance(part, dict) else None
-        if number not in arrived or str(part.get("e_tag", "")).strip('"') != arrived[number]:
+        if (
+            not isinstance(number, int)
+            or number not in arrived
+            or str(part.get("e_tag", "")).strip('"') != arrived[number]
+        ):
             raise invalid(f"complete_multipart_upload: part {number!r} has not arrived like this.")
         numbers.append(number)
     call.files.complete(upload, component_id, numbers)
-    return {"action": "complete_multipart_upload", "component_id": component_id,
-            "url": call.access.url("get", component_id)}  # fmt: skip
+    return {
+        "action": "complete_multipart_upload",
+        "component_id": component_id,
+        "url": call.access.url("get", component_id),
+    }
 
 
 def signed_url(call: Call, operation: Mapping[str, Any]) -> Json:
     """A URL by which anybody may get or put a content for a while."""
-    which = operation.get("operation") or "get"
+    which = text(operation, "operation") if operation.get("operation") else "get"
     if which not in {"get", "put"}:
         raise invalid(f"generate_signed_url: operation must be 'get' or 'put', not {which!r}.")
     component_id = text(operation, "component_id")
@@ -101,7 +108,7 @@ def encode_media(call: Call, operation: Mapping[str, Any]) -> Json:
 
 def delayed_job(call: Call, operation: Mapping[str, Any]) -> Json:
     """A job of the server's own, which the sandbox has nothing to do for: it is done at once."""
-    kind = operation.get("job_type")
+    kind = text(operation, "job_type")
     if kind not in _OTHER_JOBS:
         raise invalid(f"delayed_job: there is no job called {kind!r}.")
     data = {"type": "delayed_job", "status": "done", "data": json.dumps({"description": kind})}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from sessionkit_review.sandbox.operations.call import Call, text
+from sessionkit_review.sandbox.operations.call import Call, text, texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,8 +39,8 @@ def server_information(call: Call, operation: Mapping[str, Any]) -> Json:
         "product": {"name": "sessionkit sandbox"},
         **call.information,
     }
-    wanted = operation.get("values")
-    return {name: found[name] for name in wanted if name in found} if isinstance(wanted, list) else found
+    wanted = texts(operation, "values")
+    return {name: found[name] for name in wanted if name in found} if wanted else found
 
 
 def schemas(call: Call, _: Mapping[str, Any]) -> list[Json]:
@@ -60,14 +60,15 @@ def permissions(call: Call, _: Mapping[str, Any]) -> Json:
 def compute_rollups(call: Call, operation: Mapping[str, Any]) -> Json:
     """Bid and logged time of contexts with all that is below them, in seconds."""
     data = []
-    for context_id in operation.get("context_ids") or operation.get("entity_ids") or ():
+    for context_id in texts(operation, "context_ids"):
         row = call.storage.db.execute(
             "SELECT coalesce(sum(c.bid), 0), coalesce(sum((SELECT sum(l.duration) FROM review_Timelog l "
-            "WHERE l.context_id = c.id)), 0) FROM review__tree x JOIN review_Context c ON c.id = x.descendant "
+            "WHERE l.context_id = c.id)), 0) FROM review__tree x "
+            "JOIN review_Context c ON c.id = x.descendant "
             "WHERE x.ancestor = ?",
-            (str(context_id),),
+            (context_id,),
         ).fetchone()
-        data.append({"context_id": str(context_id), "bid": row[0], "time_logged": row[1]})
+        data.append({"context_id": context_id, "bid": row[0], "time_logged": row[1]})
     return {"action": "compute_rollups", "data": data}
 
 

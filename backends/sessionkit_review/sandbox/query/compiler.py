@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sessionkit_review.sandbox import values
+from sessionkit_review.sandbox.errors import ApiError
 from sessionkit_review.sandbox.query.grammar import (
     Aggregate,
     Combined,
@@ -114,6 +115,7 @@ class Compiler:
         return columns, Statement(f"SELECT {', '.join(listed)} {clauses}", self.parameters)
 
     def fail(self, message: str, position: int) -> NoReturn:
+        """Refuse the query, pointing at the character `position`."""
         raise ParseError(message, self.expression, position)
 
     def _clauses(self, query: Query, entity_type: EntityType, alias: str) -> str:
@@ -291,12 +293,12 @@ class Compiler:
         """The value in the forms in which it may be stored."""
         if attribute.kind == "any":
             return _any_forms(value)
-        kind = attribute if attribute.kind != "one" else replace(attribute, kind="string")
+        kind = {"one": "string", "integer": "number"}.get(attribute.kind, attribute.kind)
         try:
-            return [values.to_column(kind, value.text)]
-        except Exception as error:
-            message = f"{value.text!r} is not a {kind.kind}, which {attribute.name!r} is"
-            raise ParseError(message, self.expression, value.position) from error
+            return [values.to_column(replace(attribute, kind=kind), value.text)]
+        except ApiError:
+            message = f"{value.text!r} is not a {kind}, which {attribute.name!r} is"
+            raise ParseError(message, self.expression, value.position) from None
 
     def _attribute(self, place: _Place, step: Step, path: Path) -> tuple[_Place, Attribute]:
         """The attribute that a step names, and the place seen as the type that has it."""

@@ -1,4 +1,4 @@
-"""The query language:
+"""The query language.
 
     [select <projection>, ...  from] <Type> [where <criteria>] [group by <path>, ...]
         [order by <path> [asc|desc|ascending|descending], ...] [offset <n>] [limit <n>]
@@ -16,7 +16,7 @@ Keywords may be written in any case. The parser reads each token once.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar, Union
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from sessionkit_review.sandbox.query.lexer import ParseError, Token, tokens
 
@@ -127,7 +127,7 @@ class Not:
     criteria: Criteria
 
 
-Criteria = Union[Compare, Exists, Combined, Not]
+Criteria: TypeAlias = "Compare | Exists | Combined | Not"
 
 
 @dataclass(frozen=True, slots=True)

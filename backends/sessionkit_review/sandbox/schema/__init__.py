@@ -1,0 +1,1 @@
+"""Entity types: the studio's own and those of a data file."""

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import uuid
+from functools import cache
 from typing import Any
 
 from sessionkit_review.sandbox.schema.table import STUDIO
@@ -49,6 +50,7 @@ _ALIASES = {
 }
 
 
+@cache
 def built_in_id(entity_type: str, name: str) -> str:
     """The id of an entity that every studio has, such as `built_in_id("Status", "Done")`.
 

@@ -52,8 +52,8 @@ COLUMNS: dict[tuple[str, str], str] = {
     ("Asset", "latest_version"): "latest_version_id",
 }
 
-# Collections that cannot be found by looking for the one reference back. Either
-# "column [column=value]" in the items, "via Type own_column item_column", or "up" / "down" the project's tree.
+# Collections that cannot be found by looking for the one reference back: "column [column=value]" in their
+# items, "via Type own_column item_column", or "up" / "down" the project's tree.
 COLLECTIONS: dict[tuple[str, str], str] = {
     ("Context", "children"): "parent_id",
     ("Context", "assignments"): "context_id type=assignment",

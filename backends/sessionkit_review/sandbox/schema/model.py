@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sessionkit_review.sandbox.schema.expand import schema_hash
+from sessionkit_review.sandbox.schema.expand import schema_hash, studio_schemas
 from sessionkit_review.sandbox.schema.families import COLLECTIONS, COLUMNS, DISCRIMINATORS, family_of
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ TREE = "review__tree"
 """Every context with each of its ancestors, itself included: (ancestor, descendant, depth)."""
 
 
+@lru_cache(maxsize=4096)
 def quote(identifier: str) -> str:
     """`identifier` as SQL writes a name; a schema file may contain any."""
     return '"' + identifier.replace('"', '""') + '"'
@@ -66,8 +67,8 @@ class Attribute:
     """One attribute of an entity type.
 
     Attributes:
-        kind: "string", "boolean", "integer", "number", "date", "json", "any", "object" for what is stored in a
-            column, "one", "many" or "mapped" for relations.
+        kind: "string", "boolean", "integer", "number", "date", "json", "any" or "object" for what is stored
+            in a column, "one", "many" or "mapped" for relations.
         alias: The name used in events.
     """
 
@@ -187,18 +188,23 @@ class Schema:
     def concrete(self, name: str, data: Mapping[str, Any]) -> EntityType:
         """The type of an entity created as `name`: `data` may say more exactly what it is."""
         entity_type = self.get(name)
-        for kind in sorted(entity_type.kinds - {name}):
-            told = discriminators(self.types[kind])
-            told.update(self._object_type(kind))
-            if any(data.get(key) == value for key, value in told.items()) and not (
-                told.keys() & discriminators(entity_type).keys() == told.keys()
-            ):
-                return self.types[kind]
-        return entity_type
+        own = discriminators(entity_type)
+        given = {**own, **data}
+        told = {kind: self._told(self.types[kind]) for kind in sorted(entity_type.kinds - {name})}
+        found = [kind for kind, values in told.items() if values != own and _within(values, given)]
+        return self.types[max(found, key=lambda kind: len(told[kind]))] if found else entity_type
 
-    def _object_type(self, kind: str) -> Json:
-        attribute = self.types[kind].attributes.get("object_type_id")
-        return {"object_type_id": attribute.default} if attribute and attribute.default else {}
+    def _told(self, kind: EntityType) -> Json:
+        """The attribute values by which entities of this type are recognised."""
+        attribute = kind.attributes.get("object_type_id")
+        default = {"object_type_id": attribute.default} if attribute and attribute.default else {}
+        return {**discriminators(kind), **default}
+
+
+@cache
+def studio() -> Schema:
+    """The sandbox's own schema. Nobody changes it: one is enough for a process."""
+    return Schema(studio_schemas())
 
 
 def discriminators(entity_type: EntityType) -> dict[str, str]:
@@ -210,31 +216,48 @@ def discriminators(entity_type: EntityType) -> dict[str, str]:
     return {name: value} if value else {}
 
 
+def _within(values: Json, given: Json) -> bool:
+    return bool(values) and all(given.get(name) == value for name, value in values.items())
+
+
 def similar(name: str, names: Iterable[str]) -> str:
     """A half sentence such as ", did you mean 'status'?", or nothing."""
     found = difflib.get_close_matches(name, list(names), n=1)
     return f", did you mean {found[0]!r}?" if found else ""
 
 
-_KINDS = {"string": "string", "boolean": "boolean", "integer": "integer", "number": "number"}
+_KINDS = {
+    "boolean": "boolean",
+    "integer": "integer",
+    "number": "number",
+    "object": "object",
+    "variable": "any",
+}
 
 
 def _attribute(name: str, fragment: Json) -> Attribute:
-    common = {
-        "alias": fragment.get("alias_for") or name,
-        "restricted": bool(fragment.get("restricted_projection")),
-        "default": fragment.get("default"),
-    }
-    form, type_ = fragment.get("format"), fragment.get("type")
+    kind, target = _kind(fragment)
+    return Attribute(
+        name,
+        kind,
+        target,
+        default=fragment.get("default"),
+        alias=fragment.get("alias_for") or name,
+        restricted=bool(fragment.get("restricted_projection")),
+    )
+
+
+def _kind(fragment: Json) -> tuple[str, str]:
+    """An attribute's kind and, for relations, the type at the other side."""
+    form, type_ = fragment.get("format"), str(fragment.get("type"))
     if "$ref" in fragment and form != "foreign_key":
-        return Attribute(name, "one", fragment["$ref"], **common)
+        return "one", fragment["$ref"]
     if type_ in {"array", "mapped_array"}:
-        kind = "many" if type_ == "array" else "mapped"
-        return Attribute(name, kind, (fragment.get("items") or {}).get("$ref") or "", **common)
+        target = (fragment.get("items") or {}).get("$ref") or ""
+        return ("many" if type_ == "array" else "mapped"), target
     if form in {"date-time", "json"}:
-        return Attribute(name, "date" if form == "date-time" else "json", **common)
-    kinds = {"variable": "any", "object": "object"}
-    return Attribute(name, kinds.get(str(type_), _KINDS.get(str(type_), "string")), **common)
+        return ("date" if form == "date-time" else "json"), ""
+    return _KINDS.get(type_, "string"), ""
 
 
 def _entity_type(item: Json, names: frozenset[str]) -> EntityType:
@@ -242,8 +265,14 @@ def _entity_type(item: Json, names: frozenset[str]) -> EntityType:
     by_alias = {attribute.alias: attribute.name for attribute in attributes.values()}
 
     def known(group: str) -> list[str]:
-        listed = [name if name in attributes else by_alias.get(name, "") for name in item.get(group) or ()]
-        return [name for name in listed if name]
+        return resolved(item.get(group) or ())
+
+    def resolved(listed: Iterable[str]) -> list[str]:
+        names_ = [name if name in attributes else by_alias.get(name, "") for name in listed]
+        return [name for name in names_ if name]
+
+    stands_for = item.get("alias_for")
+    classifiers = stands_for.get("classifiers", {}) if isinstance(stands_for, dict) else {}
 
     return EntityType(
         name=item["id"],
@@ -254,7 +283,7 @@ def _entity_type(item: Json, names: frozenset[str]) -> EntityType:
         immutable=frozenset(known("immutable")),
         computed=frozenset(known("computed")),
         default_projections=tuple(known("default_projections")),
-        system_projections=tuple(known("system_projections")),
+        system_projections=tuple(dict.fromkeys([*known("system_projections"), *resolved(classifiers)])),
     )
 
 

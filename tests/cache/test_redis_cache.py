@@ -51,7 +51,9 @@ def test_what_others_put_there_is_missing(redis_cache):
 def test_another_process_sees_it(redis_url, redis_cache):
     redis_cache.set("k", "v")
     code = f"from sessionkit.cache import RedisCache; print(RedisCache({redis_url!r}).get('k'))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
     assert done.stdout == "v\n"
 
 
@@ -74,5 +76,7 @@ def test_importing_the_cache_package_imports_no_heavy_library():
         "import sys, sessionkit.cache;"
         "heavy = {'redis', 'sqlite3', 'requests', 'cryptography', 'yaml'} & set(sys.modules); print(heavy)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
     assert done.stdout == "set()\n"

@@ -1,0 +1,197 @@
+"""The `sessionkit` command as a person or a script uses it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from sessionkit.cli.app import run
+from sessionkit_dyn.sandbox import DynService
+
+PASSWORD = "sandbox-ann"
+
+
+@pytest.fixture
+def sandbox_options():
+    return {"services": [DynService]}
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A home, and a folder to work in, of this test's own."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("XDG_CONFIG_HOME", "SESSIONKIT_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def profile(home, sandbox, monkeypatch):
+    """`acme`, a profile that leads to the sandbox."""
+    monkeypatch.setenv("ACME_PASSWORD", PASSWORD)
+    lines = [
+        "acme:",
+        "  backend: dyn",
+        "  customer: acme",
+        "  username: ann",
+        "  password: {env: ACME_PASSWORD}",
+    ]
+    lines += [f"  host: {sandbox.url}", "extra:", "  backend: dyn", "  password: {env: NOT_SET}"]
+    (home / "sessions.yaml").write_text("\n".join(lines))
+    (home / "sessions.yaml").chmod(0o600)
+    return "acme"
+
+
+def sessionkit(capsys, *arguments):
+    status = run(list(arguments)) or 0
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+@pytest.mark.parametrize(
+    "command", ["", "sandbox", "profiles", "login", "logout", "call", "demo", "backends", "completion"]
+)
+def test_help_teaches(capsys, command):
+    status, out, _ = sessionkit(capsys, *filter(None, [command]), "--help")
+    assert status == 0
+    assert "Usage: sessionkit" in out
+    assert command in {"", "backends", "profiles", "demo", "logout"} or "Example" in out
+
+
+def test_profiles_show_origins_and_hide_secrets(capsys, profile):
+    status, out, _ = sessionkit(capsys, "profiles")
+    assert status == 0
+    assert PASSWORD not in out
+    assert "***" in out
+    assert "ACME_PASSWORD" in out
+    rows = json.loads(sessionkit(capsys, "profiles", "--json")[1])
+    by_name = {(row["profile"], row["argument"]): row for row in rows}
+    assert by_name["acme", "customer"] == {
+        "profile": "acme",
+        "argument": "customer",
+        "value": "acme",
+        "origin": "sessions.yaml:3",
+    }
+    assert "NOT_SET" in by_name["extra", "password"]["value"]
+
+
+def test_no_profiles_says_where_they_would_be(capsys, home):
+    status, out, _ = sessionkit(capsys, "profiles")
+    assert status == 0
+    assert "sessions.yaml" in out
+
+
+def test_a_call_is_a_table_for_people_and_json_for_programs(capsys, profile):
+    status, out, _ = sessionkit(capsys, "call", profile, "GET", "/Zone/", "detail=Y")
+    assert status == 0
+    assert "│ shop.example" in out.replace("┃", "│")
+    status, out, _ = sessionkit(capsys, "call", profile, "GET", "/Zone/", '{"detail": "Y"}', "--json")
+    assert {zone["zone"] for zone in json.loads(out)["data"]} == {"shop.example", "lan.example"}
+
+
+def test_changes_are_published_by_a_later_call_once_logged_in(capsys, profile, sandbox):
+    assert sessionkit(capsys, "login", profile)[0] == 0
+    uri = "/ARecord/shop.example/new.shop.example/"
+    assert (
+        sessionkit(capsys, "call", profile, "POST", uri, 'rdata:={"address": "192.0.2.77"}', "ttl:=60")[0]
+        == 0
+    )
+    assert sessionkit(capsys, "call", profile, "PUT", "/Zone/shop.example", "publish:=true")[0] == 0
+    out = sessionkit(capsys, "call", profile, "GET", uri, "detail=Y", "--json")[1]
+    assert json.loads(out)["data"][0]["rdata"] == {"address": "192.0.2.77"}
+    logins = [seen for seen in sandbox.requests(path="/REST/Session/") if seen.method == "POST"]
+    assert len(logins) == 1
+
+
+def test_login_keeps_a_token_only_its_user_can_read_and_logout_gives_it_back(capsys, profile, sandbox, home):
+    out = sessionkit(capsys, "login", profile, "--json")[1]
+    assert json.loads(out)["target"] == profile
+    (tokens,) = (home / ".config" / "sessionkit").glob("tokens.json")
+    assert tokens.stat().st_mode & 0o777 == 0o600
+    assert PASSWORD not in tokens.read_text()
+    status, out, _ = sessionkit(capsys, "logout", profile)
+    assert (status, out) == (0, "Signed out of acme.\n")
+    assert [seen.method for seen in sandbox.requests(path="/REST/Session/")][-1] == "DELETE"
+    assert "no kept token" in sessionkit(capsys, "logout", profile)[1]
+
+
+def test_without_login_a_call_signs_in_and_its_token_is_kept(capsys, profile, home):
+    sessionkit(capsys, "call", profile, "GET", "/Zone/")
+    assert (home / ".config" / "sessionkit" / "tokens.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["call", "nobody", "GET", "/x"], "neither a profile nor a backend"),
+        (["call", "acme", "GET", "/Zone/nope.test"], "No such zone"),
+        (["call", "acme", "GET", "/Zone/", "nonsense"], "neither name=value"),
+        (["call", "acme", "GET", "/Zone/", "x:=oops"], "not JSON"),
+        (["call", "extra", "GET", "/Zone/"], "NOT_SET"),
+        (["call", "acme", "BREW", "/Zone/"], "BREW"),
+        (["demo", "nothing"], "no demo is called"),
+        (["profiles", "nobody"], "no profile"),
+        (["nonsense"], "No such command"),
+    ],
+)
+def test_mistakes_are_one_clear_error_without_a_traceback(capsys, profile, arguments, words):
+    status, out, err = sessionkit(capsys, *arguments)
+    assert status in {1, 2}
+    assert words in " ".join(err.split())
+    assert "Traceback" not in err
+    assert not out
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_can_complete(capsys, shell):
+    status, out, _ = sessionkit(capsys, "completion", shell)
+    assert status == 0
+    assert "_SESSIONKIT_COMPLETE" in out
+
+
+def test_completion_knows_the_commands():
+    words = {"COMP_WORDS": "sessionkit pro", "COMP_CWORD": "1", "_SESSIONKIT_COMPLETE": "bash_complete"}
+    done = subprocess.run(
+        [sys.executable, "-m", "sessionkit.cli"],
+        env={**os.environ, **words},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "profiles" in done.stdout
+
+
+def test_the_sandbox_says_where_it_is_and_stops_when_told(home):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sessionkit.cli", "sandbox"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        line = json.loads(process.stdout.readline())
+        with urllib.request.urlopen(f"{line['url']}/_sandbox/requests", timeout=10) as answer:
+            assert answer.status == 200
+        assert line["env"]["DYN_HOST"] == "127.0.0.1"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_the_demo_does_a_days_work(home):
+    done = subprocess.run(
+        [sys.executable, "-m", "sessionkit.cli", "demo", "dyn"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "✗" not in done.stdout
+    assert "each as it was written" in " ".join(done.stdout.split())
+    assert not list(home.iterdir())
