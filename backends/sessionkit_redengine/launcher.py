@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sessionkit_redengine.planner import Planner
     from sessionkit_redengine.tasks.base import Task
 
+
 class Launcher:
     """Starts the runs of one scheduler and records how they end. Used by the scheduler's thread only.
 
@@ -217,14 +218,12 @@ def _settle(future: Future[Any], task: Task, outcome: Outcome) -> None:
     if outcome.action == "success":
         future.set_result(outcome.value)
         return
-    future.set_exception(
-        TaskFailed(
-            f"task {task.name!r} ended with {outcome.action!r}", action=outcome.action, text=outcome.text
-        )
-    )
+    reason = f": {outcome.reason}" if outcome.reason else ""
+    message = f"task {task.name!r} ended with {outcome.action!r}{reason}"
+    future.set_exception(TaskFailed(message, action=outcome.action, text=outcome.text))
 
 
 def new_id() -> str:
     """An identifier for a run: in the order of their making, so that runs of one instant keep theirs."""
     # Unique is enough, it is no secret; `random` is reseeded after a fork, and `uuid4` costs five times more.
-    return f"{time.time_ns():016x}{random.getrandbits(64):016x}"  # noqa: S311 - see above
+    return f"{time.time_ns():016x}{random.getrandbits(64):016x}"

@@ -8,6 +8,7 @@ import time
 import pytest
 
 import work
+import sessionkit
 from sessionkit import SessionEngine
 from sessionkit.clock import SYSTEM_CLOCK
 from sessionkit.events import Event as HubEvent
@@ -38,7 +39,7 @@ def running(make_session):
     threads = []
 
     def start(session):
-        thread = threading.Thread(target=session.start)
+        thread = threading.Thread(target=sessionkit.propagate(session.start))
         thread.start()
         threads.append((session, thread))
         while not session.scheduler.is_alive:
@@ -67,7 +68,12 @@ def publish(topic, **data):
 @pytest.mark.parametrize("execution", ["main", "thread", "process"])
 def test_each_event_is_a_run(make_session, running, execution):
     session = make_session(clock=SYSTEM_CLOCK, execution=execution)
-    FuncTask(work.event_number, session=session, name="a", start_cond="on event 'topic=shot.approved and data.number>0'")
+    FuncTask(
+        work.event_number,
+        session=session,
+        name="a",
+        start_cond="on event 'topic=shot.approved and data.number>0'",
+    )
     running(session)
     for number in (1, 0, 2, 3):
         publish("shot.approved", number=number)
@@ -98,8 +104,18 @@ def test_events_wait_for_the_other_conditions(make_session, running):
 def test_two_events_may_be_needed(make_session, running):
     session = make_session(clock=SYSTEM_CLOCK)
     runs = []
-    FuncTask(lambda: runs.append("both"), session=session, name="both", start_cond="on event 'topic=a' & on event 'topic=b'")
-    FuncTask(lambda: runs.append("any"), session=session, name="any", start_cond="on event 'topic=a' | on event 'topic=b'")
+    FuncTask(
+        lambda: runs.append("both"),
+        session=session,
+        name="both",
+        start_cond="on event 'topic=a' & on event 'topic=b'",
+    )
+    FuncTask(
+        lambda: runs.append("any"),
+        session=session,
+        name="any",
+        start_cond="on event 'topic=a' | on event 'topic=b'",
+    )
     running(session)
     publish("a")
     publish("a")
@@ -158,7 +174,10 @@ def test_a_scheduler_that_ended_listens_no_more(make_session):
 def test_what_a_session_does_is_told(make_session):
     session = make_session(shut_cond="scheduler has run over 1 minute")
     told = []
-    session.event_hub.subscribe("topic=redengine.*", lambda event: told.append((event["topic"], event["data"].get("task"), event["data"].get("action"))))
+    session.event_hub.subscribe(
+        "topic=redengine.*",
+        lambda event: told.append((event["topic"], event["data"].get("task"), event["data"].get("action"))),
+    )
     FuncTask(int, session=session, name="a", start_cond="daily")
     FuncTask(work.fail, session=session, name="b", start_cond="daily")
     session.start()
@@ -179,7 +198,12 @@ def test_tasks_find_the_current_sessions_of_every_backend(make_session, executio
     async def in_loop():
         return Review.current().execute("hello")
 
-    FuncTask(in_loop if execution == "async" else lambda: Review.current().execute("hello"), session=session, name="a", execution=execution)
+    FuncTask(
+        in_loop if execution == "async" else lambda: Review.current().execute("hello"),
+        session=session,
+        name="a",
+        execution=execution,
+    )
     with Review():
         assert session.execute("a") == "hello"
     assert session["a"].status == "success"
@@ -197,8 +221,6 @@ def test_a_session_of_a_profile_is_opened_in_the_process_of_the_task(make_sessio
     config = tmp_path / "sessions.yaml"
     config.write_text("here:\n  backend: redengine\n  name: from-the-profile\n")
     monkeypatch.setenv("SESSIONKIT_CONFIG", str(config))
-    import sessionkit
-
     session = make_session(clock=SYSTEM_CLOCK, execution="process")
     FuncTask(work.current_session_name, session=session, name="a")
     with sessionkit.connect("here"):

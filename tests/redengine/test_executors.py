@@ -78,8 +78,13 @@ def test_processes_and_threads_are_used_again(real):
     assert os.getpid() not in pids
     threads = set()
     for number in range(3):
-        FuncTask(lambda: threads.add(threading.get_ident()), session=session, name=f"t{number}", execution="thread",
-                 start_cond=f"after task 't{number - 1}'" if number else "false")
+        FuncTask(
+            lambda: threads.add(threading.get_ident()),
+            session=session,
+            name=f"t{number}",
+            execution="thread",
+            start_cond=f"after task 't{number - 1}'" if number else "false",
+        )
     for number in range(3):
         session.run(f"t{number}")
     assert os.getpid() not in threads
@@ -140,7 +145,9 @@ def test_a_process_that_dies_is_a_crash_and_the_next_run_gets_another(real):
     assert session.execute("pid") > 0
 
 
-@pytest.mark.parametrize("function", [lambda: 1, work.unpicklable, work.raise_picky], ids=["task", "result", "error"])
+@pytest.mark.parametrize(
+    "function", [lambda: 1, work.unpicklable, work.raise_picky], ids=["task", "result", "error"]
+)
 def test_what_cannot_be_pickled_fails_the_run_and_nothing_else(real, function):
     session = real(execution="process", max_process_count=1)
     FuncTask(function, session=session, name="a")
@@ -206,8 +213,22 @@ def test_the_end_condition_ends_a_run(real, execution):
 
 def test_another_task_may_be_what_ends_a_run(real):
     session = real(execution="process", shut_cond="task 'slow' has terminated")
-    FuncTask(work.sleep, session=session, name="slow", start_cond="true", end_cond="task 'stop' has succeeded", execution="process")
-    FuncTask(work.add, session=session, name="stop", start_cond="task 'slow' is running", parameters={"a": 1}, execution="thread")
+    FuncTask(
+        work.sleep,
+        session=session,
+        name="slow",
+        start_cond="true",
+        end_cond="task 'stop' has succeeded",
+        execution="process",
+    )
+    FuncTask(
+        work.add,
+        session=session,
+        name="stop",
+        start_cond="task 'slow' is running",
+        parameters={"a": 1},
+        execution="thread",
+    )
     session.start()
     assert session["slow"].status == "terminate"
 
@@ -227,14 +248,22 @@ def test_starting_never_blocks_the_scheduler(real):
     session = real(execution="process", process_start="spawn", shut_cond="task 'slow' has succeeded")
     ticks = []
     FuncTask(work.pid, session=session, name="slow", start_cond="true")
-    FuncTask(lambda: ticks.append(time.monotonic()), session=session, name="tick", start_cond="every 20 ms", execution="main")
+    FuncTask(
+        lambda: ticks.append(time.monotonic()),
+        session=session,
+        name="tick",
+        start_cond="every 20 ms",
+        execution="main",
+    )
     session.start()
     gaps = [later - earlier for earlier, later in zip(ticks, ticks[1:], strict=False)]
     assert len(ticks) >= 3
     assert sorted(gaps)[len(gaps) // 2] < 0.2
 
 
-@pytest.mark.parametrize("kind", [concurrent.futures.ThreadPoolExecutor, concurrent.futures.ProcessPoolExecutor])
+@pytest.mark.parametrize(
+    "kind", [concurrent.futures.ThreadPoolExecutor, concurrent.futures.ProcessPoolExecutor]
+)
 def test_any_executor_runs_tasks(real, kind):
     options = {"mp_context": multiprocessing.get_context("spawn")} if "Process" in kind.__name__ else {}
     with kind(1, **options) as pool:

@@ -123,7 +123,9 @@ class TestRestart:
 
     def day(self, make_session, path, runs, clock, hours=1, **fields):
         session = make_session(history=path, shut_cond=f"scheduler has run over {hours} hours")
-        FuncTask(lambda: runs.append(clock.time()), session=session, name="a", **{"start_cond": "daily", **fields})
+        FuncTask(
+            lambda: runs.append(clock.time()), session=session, name="a", **{"start_cond": "daily", **fields}
+        )
         session.start()
         session.close()
 
@@ -168,7 +170,9 @@ class TestRestart:
         clock.advance(3 * 86_400 + 3 * 3_600)  # three days later, at 14:00
         session = make_session(history=path, shut_cond="scheduler has run over 1 hours")
         due = []
-        FuncTask(lambda: due.append(session.scheduler.launcher.alive[0].due), session=session, name="a", **fields)
+        FuncTask(
+            lambda: due.append(session.scheduler.launcher.alive[0].due), session=session, name="a", **fields
+        )
         session.start()
         assert [_shown(at) for at in due] == ["02 10:00", "03 10:00", "04 10:00"][:dues]
 

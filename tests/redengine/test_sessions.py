@@ -210,7 +210,12 @@ def test_one_cycle(make_session):
 
 def test_a_failing_shut_condition_is_reported(make_session, clock):
     made = make_session(shut_cond="after task 'nobody' | scheduler has run over 1 minute")
-    FuncTask(lambda: clock.time() > 0 and made.shut_down(), session=made, name="end", start_cond="daily after 01:00")
+    FuncTask(
+        lambda: clock.time() > 0 and made.shut_down(),
+        session=made,
+        name="end",
+        start_cond="daily after 01:00",
+    )
     made.start()
     assert "shut condition failed" in made.problems[0]
 
@@ -275,9 +280,18 @@ def test_startup_and_shutdown_tasks_run_only_then(make_session):
     made = make_session(shut_cond="scheduler has run over 3 days")
     order = []
     FuncTask(lambda: order.append("down"), session=made, name="down", on_shutdown=True)
-    FuncTask(lambda: order.append("never"), session=made, name="never", on_startup=True, start_cond="false & daily")
+    FuncTask(
+        lambda: order.append("never"), session=made, name="never", on_startup=True, start_cond="false & daily"
+    )
     FuncTask(lambda: order.append("up 2"), session=made, name="up2", on_startup=True)
-    FuncTask(lambda: order.append("up 1"), session=made, name="up1", on_startup=True, priority=1, start_cond="daily")
+    FuncTask(
+        lambda: order.append("up 1"),
+        session=made,
+        name="up1",
+        on_startup=True,
+        priority=1,
+        start_cond="daily",
+    )
     FuncTask(lambda: order.append("work"), session=made, name="work", start_cond="daily after 12:00")
     made.start()
     assert order == ["up 1", "up 2", "work", "work", "work", "down"]
@@ -300,7 +314,9 @@ def test_a_task_may_end_the_scheduler(make_session, kind):
 
 @pytest.mark.parametrize("by", ["task", "raise", "method"])
 def test_a_scheduler_may_be_called_again(make_session, by):
-    made = make_session(restarting="recall", shut_cond="task 'count' has succeeded past 1 hour & param 'rounds' is '3'")
+    made = make_session(
+        restarting="recall", shut_cond="task 'count' has succeeded past 1 hour & param 'rounds' is '3'"
+    )
     starts = []
 
     def count():
@@ -336,7 +352,12 @@ def test_replacing_the_process(tmp_path):
     for how in ("replace", "relaunch"):
         (tmp_path / "seen").unlink(missing_ok=True)
         output = subprocess.run(
-            [sys.executable, str(program), how], capture_output=True, text=True, timeout=60, check=True, env=_env()
+            [sys.executable, str(program), how],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+            env=_env(),
         )
         assert output.stdout == "begins\nbegins\n", output.stderr
 
@@ -359,7 +380,13 @@ def test_shutting_down_ends_what_is_not_waited_for(make_session, how):
         if how == "twice":
             made.shut_down()
 
-    FuncTask(end, session=made, name="end", start_cond="task 'a' is running & scheduler has run over 300 ms", execution="main")
+    FuncTask(
+        end,
+        session=made,
+        name="end",
+        start_cond="task 'a' is running & scheduler has run over 300 ms",
+        execution="main",
+    )
     begun = time.monotonic()
     made.start()
     assert made["a"].status == "terminate"
@@ -435,7 +462,9 @@ def test_tasks_can_be_made_and_removed_while_it_runs(make_session, clock):
 
     def grow():
         if "child" not in made:
-            FuncTask(lambda: runs.append(clock.time()), session=made, name="child", start_cond="every 1 minute")
+            FuncTask(
+                lambda: runs.append(clock.time()), session=made, name="child", start_cond="every 1 minute"
+            )
 
     FuncTask(grow, session=made, name="grow", start_cond="daily")
     FuncTask(lambda: made["child"].delete(), session=made, name="shrink", start_cond="daily after 00:05:30")
@@ -495,7 +524,9 @@ def test_loggers_of_earlier_sessions_can_be_deleted():
 
 
 def test_an_application(clock):
-    app = RedEngine(execution="main", clock=clock, timezone="UTC", shut_cond="scheduler has run over 25 hours")
+    app = RedEngine(
+        execution="main", clock=clock, timezone="UTC", shut_cond="scheduler has run over 25 hours"
+    )
     app.params(suffix="!")
     clean = Grouper(prefix="clean.", start_cond="time of day after 12:00", execution="main")
     clean.params(depth=3)
@@ -586,13 +617,25 @@ def test_conditions_name_tasks_by_name_object_or_function(session):
 
 
 def test_importing_is_cheap_and_complete():
-    heavy = ("pydantic", "pandas", "sqlalchemy", "rich", "distributed", "cronsim", "click", "asyncio", "multiprocessing")
+    heavy = (
+        "pydantic",
+        "pandas",
+        "sqlalchemy",
+        "rich",
+        "distributed",
+        "cronsim",
+        "click",
+        "asyncio",
+        "multiprocessing",
+    )
     code = (
         "import sys, sessionkit_redengine as r\n"
         "r.Session, r.FuncTask, r.RedEngine\n"
         f"print([name for name in {heavy!r} if name in sys.modules])"
     )
-    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=_env())
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=_env()
+    )
     assert output.stdout.strip() == "[]"
 
 

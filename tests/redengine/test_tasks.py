@@ -23,7 +23,9 @@ PYTHON = sys.executable
 
 
 def test_fields_are_read_when_they_are_set(session):
-    task = FuncTask(print, session=session, name="a", start_cond="daily", timeout="10 minutes", permanent_task=True)
+    task = FuncTask(
+        print, session=session, name="a", start_cond="daily", timeout="10 minutes", permanent_task=True
+    )
     assert task.start_cond == TaskExecutable(TimeOfDay())
     assert (task.timeout, task.permanent, task.retries) == (600.0, True, 0)
     task.start_cond = "daily after 10:00"
@@ -187,7 +189,13 @@ def test_what_is_no_command(session, bad):
 
 def test_code(make_session):
     session = make_session(parameters={"base": 10})
-    CodeTask(code="total = base + extra", output_variable="total", parameters={"extra": 5}, session=session, name="a")
+    CodeTask(
+        code="total = base + extra",
+        output_variable="total",
+        parameters={"extra": 5},
+        session=session,
+        name="a",
+    )
     assert session.execute("a") == 15
     with pytest.raises(ConfigurationError, match="no Python"):
         CodeTask(code="x = = 1", session=session, name="b")
@@ -308,7 +316,13 @@ def test_a_return_value_is_the_latest_one(make_session, execution):
 
 @pytest.mark.parametrize(
     "argument",
-    [args.Arg("absent"), args.EnvArg("NOTHING_LIKE_IT"), args.CliArg("--nothing"), args.Return("nobody"), args.Task("nobody")],
+    [
+        args.Arg("absent"),
+        args.EnvArg("NOTHING_LIKE_IT"),
+        args.CliArg("--nothing"),
+        args.Return("nobody"),
+        args.Task("nobody"),
+    ],
     ids=repr,
 )
 def test_an_argument_without_a_value_fails_the_run(session, argument):
@@ -321,7 +335,12 @@ def test_an_argument_without_a_value_fails_the_run(session, argument):
 @pytest.mark.parametrize(("where", "same"), [("pre", True), ("post", False)])
 def test_where_a_function_argument_is_called(make_session, where, same):
     session = make_session(execution="thread", clock=SYSTEM_CLOCK, param_materialize=where)
-    FuncTask(lambda ident: ident, session=session, name="a", parameters={"ident": args.FuncArg(threading.get_ident)})
+    FuncTask(
+        lambda ident: ident,
+        session=session,
+        name="a",
+        parameters={"ident": args.FuncArg(threading.get_ident)},
+    )
     assert (session.execute("a") == threading.get_ident()) is same
 
 
