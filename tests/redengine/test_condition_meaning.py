@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from redengine_times import instant
 
-from conftest import instant
 from sessionkit_redengine.builders import failed, running, started, succeeded
 from sessionkit_redengine.conditions import (
     All,

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 from sessionkit_redengine.history import Query, open_database
@@ -78,5 +79,5 @@ def test_kill_and_restart_fifty_times(tmp_path):
     assert all(key in ended for key in started if known[key].action == "success")
     for task in map(str, range(4)):  # and no due time was lost: each follows the one before
         dues = sorted(run.due for run in runs if run.task == task)
-        steps = {round(later - earlier, 6) for earlier, later in zip(dues, dues[1:], strict=False)}
+        steps = {round(later - earlier, 6) for earlier, later in pairwise(dues)}
         assert steps <= {0.02}

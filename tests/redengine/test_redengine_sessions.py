@@ -13,10 +13,10 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+import redengine_work as work
 
 import sessionkit
 import sessionkit_redengine
-import work
 from sessionkit.clock import SYSTEM_CLOCK
 from sessionkit.errors import ConfigurationError, SessionClosed
 from sessionkit_redengine import (

@@ -7,8 +7,8 @@ import sys
 import threading
 
 import pytest
+import redengine_work as work
 
-import work
 from sessionkit.clock import SYSTEM_CLOCK
 from sessionkit.errors import ConfigurationError
 from sessionkit_redengine import CodeTask, CommandTask, FuncTask, ParserError, Task, TaskFailed, TaskNotFound
@@ -91,12 +91,12 @@ def test_what_is_due_next(session, clock):
 
 
 def test_default_names(session, tmp_path):
-    assert FuncTask(work.add, session=session).name == "work:add"
+    assert FuncTask(work.add, session=session).name == "redengine_work:add"
     assert CommandTask("ls -l", session=session).name == "ls -l"
     assert CommandTask(["ls", "-a"], session=session).name == "ls -a"
     assert FuncTask(path="jobs/clean.py", func_name="all", session=session).name == "jobs.clean:all"
     assert FuncTask(path="jobs.clean", session=session).name == "jobs.clean:main"
-    with pytest.raises(ConfigurationError, match="needs a name|code"):
+    with pytest.raises(ConfigurationError, match="needs a name"):
         CodeTask(code="1", session=session)
 
 

@@ -9,14 +9,14 @@ import subprocess
 import sys
 import threading
 import time
-import xml.etree.ElementTree
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
+import redengine_work as work
 from click.testing import CliRunner
 from rich.console import Console
 
-import work
 from sessionkit.clock import SYSTEM_CLOCK
 from sessionkit.errors import ConfigurationError
 from sessionkit_redengine import FuncTask, doorbell
@@ -207,7 +207,7 @@ def test_a_chart_in_the_terminal():
 
 def test_a_chart_as_svg():
     svg = Chart(RUNS, now=200.0).svg()
-    root = xml.etree.ElementTree.fromstring(svg)
+    root = ElementTree.fromstring(svg)
     bars = [node for node in root.iter("{http://www.w3.org/2000/svg}rect") if node.get("rx")]
     assert len(bars) == 3
     assert bars[0].find("{http://www.w3.org/2000/svg}title").text.startswith("render <b>: success")
@@ -216,7 +216,7 @@ def test_a_chart_as_svg():
 @pytest.mark.parametrize("runs", [[], RUNS[:1], [RunRecord("s", "x" * 99, "1", 5, 5.0, 5.0, "inaction")]])
 def test_charts_of_little(runs):
     Console(file=io.StringIO()).print(Chart(runs).table(40))
-    xml.etree.ElementTree.fromstring(Chart(runs).svg())
+    ElementTree.fromstring(Chart(runs).svg())
 
 
 # --- doorbells ---

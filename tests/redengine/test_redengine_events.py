@@ -6,8 +6,8 @@ import threading
 import time
 
 import pytest
+import redengine_work as work
 
-import work
 import sessionkit
 from sessionkit import SessionEngine
 from sessionkit.clock import SYSTEM_CLOCK

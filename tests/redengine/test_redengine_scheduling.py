@@ -6,11 +6,12 @@ import gc
 import tracemalloc
 from collections import Counter
 from datetime import datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
+from redengine_times import instant
 
-from conftest import instant
 from sessionkit_redengine import FuncTask, TaskInactionException
 from sessionkit_redengine.errors import ConditionError
 from sessionkit_redengine.history import MemoryHistory, Query
@@ -82,7 +83,7 @@ def test_every_counts_elapsed_time_over_clock_changes(make_session, clock):
     session = make_session(timezone="Europe/Helsinki")
     runs = record(session, clock, "a", "every 1 hour")
     run_for(session, "3 days")
-    assert {later - earlier for earlier, later in zip(runs, runs[1:], strict=False)} == {3_600.0}
+    assert {later - earlier for earlier, later in pairwise(runs)} == {3_600.0}
     assert len(runs) == 72
 
 
@@ -266,7 +267,7 @@ def test_a_clock_set_back_repeats_nothing_and_delays_nothing(make_session, clock
     run_for(session, "20 hours")
     assert len(daily) == 1
     assert len(hourly) == 23
-    assert {later - earlier for earlier, later in zip(elapsed, elapsed[1:], strict=False)} == {3_600.0}
+    assert {later - earlier for earlier, later in pairwise(elapsed)} == {3_600.0}
 
 
 def test_a_machine_that_slept_goes_on_where_it_should(make_session, clock):

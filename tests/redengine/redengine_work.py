@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from pathlib import Path
 
 from sessionkit_redengine.arguments import Event
 
@@ -53,7 +54,7 @@ def raise_picky():
 
 
 def write(path, text="x"):
-    with open(path, "a") as stream:
+    with Path(path).open("a") as stream:
         stream.write(text)
 
 

@@ -7,10 +7,12 @@ import multiprocessing
 import os
 import threading
 import time
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
+import redengine_work as work
 
-import work
 from sessionkit.clock import SYSTEM_CLOCK
 from sessionkit.errors import CallTimeout, ConfigurationError
 from sessionkit_redengine import CommandTask, FuncTask, TaskFailed, TaskTerminationException
@@ -48,7 +50,7 @@ def test_a_task_that_raises_fails_with_its_traceback(real, execution):
         session.execute("fail")
     assert caught.value.action == "fail"
     (record,) = session.get_task_log(action="fail")
-    assert "work.py" in record.exc_text
+    assert "redengine_work.py" in record.exc_text
     assert session["fail"].last_fail is not None
     assert "fail" not in session.returns
 
@@ -104,9 +106,9 @@ def test_no_process_is_left(real):
     session.close()
     assert pid not in {child.pid for child in multiprocessing.active_children()}
     deadline = time.monotonic() + 10
-    while os.path.exists(f"/proc/{pid}") and time.monotonic() < deadline:
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not os.path.exists(f"/proc/{pid}")
+    assert not Path(f"/proc/{pid}").exists()
 
 
 def test_no_more_processes_run_than_configured(real, tmp_path):
@@ -256,7 +258,7 @@ def test_starting_never_blocks_the_scheduler(real):
         execution="main",
     )
     session.start()
-    gaps = [later - earlier for earlier, later in zip(ticks, ticks[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(ticks)]
     assert len(ticks) >= 3
     assert sorted(gaps)[len(gaps) // 2] < 0.2
 

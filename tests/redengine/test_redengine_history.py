@@ -7,8 +7,8 @@ import threading
 from datetime import datetime
 
 import pytest
+from redengine_times import instant
 
-from conftest import instant
 from sessionkit.errors import ConfigurationError
 from sessionkit.testing import ManualClock
 from sessionkit_redengine import FuncTask, HistoryError
