@@ -104,5 +104,5 @@ def _commands(block: Block, page: str) -> None:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("COLUMNS", "100")
+    os.environ["COLUMNS"] = "100"  # as wide as the pages
     main(sys.argv[1])

@@ -22,7 +22,9 @@ def name(page):
 def run_page(page, folder):
     environ = {key: value for key, value in os.environ.items() if not key.startswith(("SESSIONKIT", "XDG"))}
     roots = [ROOT, ROOT / "backends", *EXAMPLES]
-    environ |= {"HOME": str(folder), "PYTHONPATH": os.pathsep.join(map(str, roots))}
+    home = folder / "home"
+    home.mkdir()
+    environ |= {"HOME": str(home), "PYTHONPATH": os.pathsep.join(map(str, roots))}
     # A page may fork beside its sandbox's thread: Python warns of the locks that sessionkit replaces.
     options = ["-W", "error", "-W", "ignore:This process:DeprecationWarning"]
     runner = [sys.executable, *options, str(Path(__file__).with_name("run_page.py")), str(page)]
