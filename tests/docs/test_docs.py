@@ -22,13 +22,14 @@ def name(page):
 def run_page(page, folder):
     environ = {key: value for key, value in os.environ.items() if not key.startswith(("SESSIONKIT", "XDG"))}
     roots = [ROOT, ROOT / "backends", *EXAMPLES]
-    home = folder / "home"
+    home, work = folder / "home", folder / "work"
     home.mkdir()
+    work.mkdir()
     environ |= {"HOME": str(home), "PYTHONPATH": os.pathsep.join(map(str, roots))}
     # A page may fork beside its sandbox's thread: Python warns of the locks that sessionkit replaces.
     options = ["-W", "error", "-W", "ignore:This process:DeprecationWarning"]
     runner = [sys.executable, *options, str(Path(__file__).with_name("run_page.py")), str(page)]
-    return subprocess.run(runner, cwd=folder, env=environ, capture_output=True, text=True, timeout=60)
+    return subprocess.run(runner, cwd=work, env=environ, capture_output=True, text=True, timeout=60)
 
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=name)
@@ -67,6 +68,6 @@ def test_blocks_are_found_with_what_is_said_of_them():
 )
 def test_a_page_that_is_wrong_is_found_out(page, complaint, tmp_path):
     (tmp_path / "page.md").write_text(page)
-    done = run_page("page.md", tmp_path)
+    done = run_page(tmp_path / "page.md", tmp_path)
     assert done.returncode == 1
     assert complaint in done.stderr
