@@ -1,12 +1,24 @@
 import pytest
 import requests
 
+from sessionkit.http import RetryPolicy
+from sessionkit.sandbox import Sandbox
+from sessionkit_review import ReviewSession
 from sessionkit_review.sandbox import ReviewService
 
 
 @pytest.fixture
 def sandbox_options():
     return {"services": [ReviewService]}
+
+
+@pytest.fixture(scope="module")
+def shared_sandbox():
+    """One sandbox for a module whose tests do not mind each other's changes."""
+    with Sandbox(services=[ReviewService]) as box:
+        yield box
+        failed = [entry.error for entry in box.requests() if entry.error]
+    assert not failed, "a sandbox service failed:\n" + failed[0]
 
 
 @pytest.fixture
@@ -73,3 +85,37 @@ def refuse(post):
         return answer
 
     return refuse
+
+
+@pytest.fixture
+def open_session(sandbox, tmp_path):
+    """Open sessions with the sandbox, closed at the end: `open_session(auto_populate=False)`."""
+    opened = []
+
+    def open_session(**options):
+        given = {
+            "server_url": sandbox.env["FTRACK_SERVER"],
+            "api_key": sandbox.env["FTRACK_API_KEY"],
+            "api_user": sandbox.env["FTRACK_API_USER"],
+            "schema_cache_path": tmp_path / "schemas",
+            "plugin_paths": [],
+        }
+        session = ReviewSession.detached(**{**given, **options})
+        opened.append(session)
+        return session
+
+    yield open_session
+    for session in opened:
+        session.close()
+
+
+@pytest.fixture
+def session(open_session):
+    """Our own session, with retries that do not wait."""
+    return open_session(retry=RetryPolicy(base=0.0))
+
+
+@pytest.fixture
+def calls(sandbox):
+    """How many requests the API has had: `before = calls(); ...; calls() - before`."""
+    return lambda: len(sandbox.requests(path="/api"))

@@ -1,0 +1,276 @@
+"""Entities in an entity: lists, texts by key (metadata), values by key (custom attributes)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, MutableSequence
+from typing import TYPE_CHECKING, Any, overload
+
+from sessionkit.errors import ConfigurationError
+from sessionkit_review.custom_attributes import configurations_of
+from sessionkit_review.entity import Entity
+from sessionkit_review.errors import DuplicateItem, UnknownAttribute
+from sessionkit_review.symbols import CREATED, DELETED, NOT_SET
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sessionkit_review.attributes import Attribute
+
+
+class Collection(MutableSequence[Entity]):
+    """The entities of one attribute, in order, each once. Changing it records a change of its owner.
+
+    >>> version["uses_versions"].append(other_version)
+    >>> session.commit()
+    """
+
+    __slots__ = ("_items", "attribute", "entity")
+
+    def __init__(self, entity: Entity, attribute: Attribute, items: list[Entity]) -> None:
+        self.entity = entity
+        self.attribute = attribute
+        self._items = items
+
+    def replace_items(self, items: list[Entity]) -> None:
+        """Hold other entities, because the server said so."""
+        self._items = items
+
+    @overload
+    def __getitem__(self, index: int) -> Entity: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Entity]: ...
+    def __getitem__(self, index: int | slice) -> Entity | list[Entity]:
+        return self._items[index]
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[Entity]:
+        return iter(self._items)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self._change(lambda items: items.__setitem__(index, value))
+
+    def __delitem__(self, index: Any) -> None:
+        self._change(lambda items: items.__delitem__(index))
+
+    def insert(self, index: int, value: Entity) -> None:
+        """Put `value` before position `index`.
+
+        Raises:
+            DuplicateItem: when it is in the collection already.
+            ConfigurationError: when it is no entity.
+        """
+        self._change(lambda items: items.insert(index, value))
+
+    def extend(self, values: Iterable[Entity]) -> None:
+        """Append several; recorded as one change."""
+        added = list(values)
+        self._change(lambda items: items.extend(added))
+
+    def _change(self, edit: Callable[[list[Entity]], None]) -> None:
+        with self.entity.session.unit.lock:
+            edited = list(self._items)
+            edit(edited)
+            self.entity.session.unit.assign(self.entity, self.attribute.name, edited)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the other holds the same entities, in whatever order."""
+        if not isinstance(other, (Collection, list)):
+            return NotImplemented
+        others = list(other)
+        return len(others) == len(self._items) and set(others) == set(self._items)
+
+    __hash__ = None  # type: ignore[assignment]  # its content changes
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._items!r}>"
+
+
+def checked(attribute: Attribute, items: Iterable[Any]) -> list[Entity]:
+    """`items` as a collection may hold them.
+
+    Raises:
+        DuplicateItem, ConfigurationError: when it may not.
+    """
+    if isinstance(items, (str, Mapping)) or not isinstance(items, Iterable):
+        raise ConfigurationError(f"{attribute.name} takes entities, not a {type(items).__name__}")
+    found = list(items)
+    strangers = [item for item in found if not isinstance(item, Entity)]
+    if strangers:
+        raise ConfigurationError(f"{attribute.name} holds entities, not a {type(strangers[0]).__name__}")
+    if len(set(found)) != len(found):
+        raise DuplicateItem(f"{attribute.name} holds each entity once")
+    return found
+
+
+class KeyValues(MutableMapping[str, Any]):
+    """Values by key, each kept by the server as an entity of its own: the base of the two kinds."""
+
+    __slots__ = ("attribute", "collection", "entity")
+
+    def __init__(self, entity: Entity, attribute: Attribute, items: list[Entity]) -> None:
+        self.entity = entity
+        self.attribute = attribute
+        self.collection = Collection(entity, attribute, items)
+
+    def replace_items(self, items: list[Entity]) -> None:
+        """Hold other entities, because the server said so; what waits to be committed stays."""
+        waiting = [item for item in self.collection if self._state(item) is CREATED]
+        self.collection.replace_items([*items, *(item for item in waiting if item not in items)])
+
+    def _state(self, item: Entity) -> Any:
+        return self.entity.session.unit.state(item)
+
+    def _items(self) -> dict[str, Entity]:
+        # What was deleted, or created and taken back, is no longer among the session's entities.
+        here = self.entity.session.entities
+        there = [item for item in self.collection if item in here and self._state(item) is not DELETED]
+        return {self._name(item): item for item in there}
+
+    def _name(self, item: Entity) -> str:
+        return str(item["key"])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items())
+
+    def __len__(self) -> int:
+        return len(self._items())
+
+    def replace(self, values: Mapping[str, Any]) -> None:
+        """Have exactly these.
+
+        Raises:
+            ConfigurationError: when `values` is no mapping.
+        """
+        if not isinstance(values, Mapping):
+            raise ConfigurationError(f"{self.attribute.name} takes a mapping, not a {type(values).__name__}")
+        wanted = dict(values)
+        for name in [name for name in self if name not in wanted]:
+            del self[name]
+        self.update(wanted)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {dict(self)!r}>"
+
+
+class Metadata(KeyValues):
+    """An entity's metadata: texts by key.
+
+    >>> project["metadata"]["frame_rate"] = "24"
+    >>> del project["metadata"]["resolution"]
+    >>> project["metadata"] = {"frame_rate": "25"}          # exactly this
+    """
+
+    __slots__ = ()
+
+    def __getitem__(self, key: str) -> Any:
+        return self._items()[key]["value"]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        unit, owner = self.entity.session.unit, self.entity
+        self._items()  # whatever has to be loaded is loaded before the lock is taken
+        with unit.lock:
+            known = self._items().get(key)
+            if known is not None:
+                known["value"] = value
+                return
+            data = {"key": key, "value": value, "parent_id": owner.primary_key[0]}
+            data["parent_type"] = owner.entity_type
+            deleted = owner.session.entities.get("Metadata", (data["parent_id"], key))
+            if deleted is not None and unit.state(deleted) is DELETED:
+                # Deleted and set again before a commit: the entity on the server gets another value.
+                unit.undelete(deleted)
+                deleted["value"] = value
+                return
+            item = owner.session.create("Metadata", data)
+            if item not in self.collection:
+                self.collection.replace_items([*self.collection, item])
+
+    def __delitem__(self, key: str) -> None:
+        session = self.entity.session
+        item = self._items()[key]
+        with session.unit.lock:
+            if session.unit.state(item) is CREATED:
+                self.collection.replace_items([each for each in self.collection if each is not item])
+            session.delete(item)
+
+
+class CustomAttributes(KeyValues):
+    """An entity's custom attributes: values by key, for every attribute that the studio has configured.
+
+    >>> shot["custom_attributes"]["fstart"] = 1009
+    >>> shot["custom_attributes"]["client_note"]
+    ''
+
+    One that has no value yet has its configuration's default.
+    """
+
+    __slots__ = ()
+
+    def _name(self, item: Entity) -> str:
+        name = item["key"]
+        return str(name) if name is not NOT_SET else str(item["configuration"]["key"])
+
+    def _configurations(self) -> dict[str, Entity]:
+        """The configurations that apply to the owner, by key."""
+        return configurations_of(self.entity)
+
+    def __iter__(self) -> Iterator[str]:
+        # The server sends one for each configuration; before it did, the configurations tell the names.
+        return iter(self._items() or self._configurations())
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def __getitem__(self, key: str) -> Any:
+        found = self._items().get(key)
+        return found["value"] if found is not None else self._configuration(key)["default"]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        item = self._items().get(key)
+        if item is None:
+            item = self._item(self._configuration(key))
+        item["value"] = value
+
+    def __delitem__(self, key: str) -> None:
+        """Give it its default again; the attribute itself stays."""
+        self[key] = self._configuration(key)["default"]
+
+    def _item(self, configuration: Entity) -> Entity:
+        """The value's entity, which exists for every configuration as soon as its owner does."""
+        session, owner = self.entity.session, self.entity
+        data = {
+            "configuration_id": configuration["id"],
+            "entity_id": owner.primary_key[0],
+            "key": configuration["key"],
+            "value": configuration["default"],
+        }
+        with session.unit.lock:
+            known = session.entities.get(self.attribute.target, (configuration["id"], owner.primary_key[0]))
+            item = known or session.create(self.attribute.target, data, reconstructing=True)
+            if item not in self.collection:
+                self.collection.replace_items([*self.collection, item])
+        return item
+
+    def _configuration(self, key: str) -> Entity:
+        configurations = self._configurations()
+        if key not in configurations:
+            raise UnknownAttribute(
+                f"{self.entity.entity_type} has no custom attribute {key!r}",
+                hint=f"there are: {', '.join(sorted(configurations)) or 'none'}",
+            )
+        return configurations[key]
+
+
+_KINDS: dict[str, Any] = {
+    "collection": Collection,
+    "metadata": Metadata,
+    "custom_attributes": CustomAttributes,
+}
+
+
+def made_of(entity: Entity, attribute: Attribute, items: list[Entity]) -> Collection | KeyValues:
+    """What an attribute that holds entities holds."""
+    found: Collection | KeyValues = _KINDS[attribute.kind](entity, attribute, items)
+    return found
