@@ -105,8 +105,8 @@ class Planner:
             return batches.popleft()
         if task.force_run:
             object.__setattr__(task, "force_run", False)
-        else:
-            self._retries.pop(task, None)
+            return Batch({})
+        self._retries.pop(task, None)
         return NO_WISHES
 
     def expected(self, task: Task) -> float:

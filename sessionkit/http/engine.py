@@ -314,8 +314,11 @@ class HttpEngine(SessionEngine):
             self._announce("sessionkit.request.sent", method=request.method, url=redacted_url(request.url))
         if self._limit is None or request.stream:
             return self._follow(request, deadline)
-        with self._limit.slot(deadline):
+        self._limit.acquire(deadline)
+        try:
             return self._follow(request, deadline)
+        finally:
+            self._limit.release()
 
     def received(self, response: Response, attempts: list[Attempt]) -> None:
         """Keep the attempts on the response, and pay into the retry budget."""

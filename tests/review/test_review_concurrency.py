@@ -72,4 +72,4 @@ def test_no_write_is_lost_or_done_twice(open_session, sandbox, service, seconds)
         row = service.host.db.execute(
             "SELECT description FROM review_Context WHERE id = ?", (task_id,)
         ).fetchone()
-        assert row == (wanted[number],)
+        assert tuple(row) == (wanted[number],)
