@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -216,12 +216,14 @@ class HttpEngine(SessionEngine):
         """
         call = Call(method.upper(), uri, args, headers, stream=True)
         limit = self.timeout if timeout is None else timeout
-        with self._limit.slot(Deadline.after(limit, self.clock)) if self._limit else nullcontext():
-            answer = Stream(self.perform(call, timeout=limit).response)
-            try:
-                yield answer
-            finally:
-                answer.close()
+        response = self.perform(call, timeout=limit).response
+        answer = Stream(response)
+        try:
+            yield answer
+        finally:
+            answer.close()
+            if self._limit is not None and response.raw is not None:
+                self._limit.release()
 
     @property
     def http(self) -> requests.Session:
@@ -312,13 +314,18 @@ class HttpEngine(SessionEngine):
         hub = self._hub
         if hub is not None and hub.enabled:
             self._announce("sessionkit.request.sent", method=request.method, url=redacted_url(request.url))
-        if self._limit is None or request.stream:
+        if self._limit is None:
             return self._follow(request, deadline)
+        # Held no longer than something is under way: calls that wait for a token must not keep out the one
+        # that fetches it. The place of a stream that begins is given back by `stream`, once it was read.
         self._limit.acquire(deadline)
+        response = None
         try:
-            return self._follow(request, deadline)
+            response = self._follow(request, deadline)
         finally:
-            self._limit.release()
+            if response is None or response.raw is None:
+                self._limit.release()
+        return response
 
     def received(self, response: Response, attempts: list[Attempt]) -> None:
         """Keep the attempts on the response, and pay into the retry budget."""

@@ -191,7 +191,9 @@ class Request:
 
     def copy(self) -> Request:
         """The same request without a signature."""
-        return Request(self.method, self.url, self.headers.copy(), self.body, stream=self.stream, signed=self.signed)
+        return Request(
+            self.method, self.url, self.headers.copy(), self.body, stream=self.stream, signed=self.signed
+        )
 
     @property
     def path_url(self) -> str:
