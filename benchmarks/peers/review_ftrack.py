@@ -6,6 +6,7 @@ import tempfile
 import threading
 import time
 import tracemalloc
+from pathlib import Path
 
 import ftrack_api
 
@@ -13,7 +14,7 @@ import ftrack_api
 class Peer:
     def __init__(self, folder, rows):
         self.folder = folder
-        self.text = rows.read_text() if hasattr(rows, "read_text") else open(rows).read()
+        self.text = Path(rows).read_text()
         self.session = self.open(folder)
 
     def open(self, folder):
