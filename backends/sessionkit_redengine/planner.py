@@ -105,8 +105,8 @@ class Planner:
             return batches.popleft()
         if task.force_run:
             object.__setattr__(task, "force_run", False)
-        else:
-            self._retries.pop(task, None)
+            return Batch({})
+        self._retries.pop(task, None)
         return NO_WISHES
 
     def expected(self, task: Task) -> float:
@@ -115,9 +115,9 @@ class Planner:
 
     # --- planning ---
 
-    def plan(self, task: Task, since: float | None = None) -> None:
+    def plan(self, task: Task, since: float | None = None, now: float | None = None) -> None:
         """Put a task on the agenda where it is next due, reckoned from `since` (default: from now)."""
-        now = self._session.clock.time()
+        now = self._session.clock.time() if now is None else now
         self._agenda.put(self._next(task, now, since), "task", task)
 
     def _next(self, task: Task, now: float, since: float | None) -> float:
@@ -177,7 +177,7 @@ class Planner:
             return state.last_due if state.last_due is not None else now
         found = self._due(task, due, now)
         if found is None:
-            self.plan(task, since=now)
+            self.plan(task, now, now)
         return found
 
     def _due(self, task: Task, due: float, now: float) -> float | None:

@@ -26,7 +26,7 @@ POLL = 1.0
 class SessionView:
     """See `conditions.base.View`. One object is used for task after task, by one thread at a time."""
 
-    __slots__ = ("now", "poll", "session", "task", "zone")
+    __slots__ = ("_asked", "now", "poll", "session", "task", "zone")
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -34,6 +34,8 @@ class SessionView:
         self.now = session.clock.time()
         self.zone: tzinfo = session.zone
         self.poll = session.config.cycle_sleep or POLL
+        # What functions said at this instant: looking at a task and planning it ask but once.
+        self._asked: dict[Condition, tuple[float, bool]] = {}
 
     def of(self, task: Task | None, now: float) -> SessionView:
         """This view, looking from `task` at `now`."""
@@ -84,6 +86,13 @@ class SessionView:
     def call(self, condition: Condition) -> bool:
         """See `View`."""
         assert isinstance(condition, FuncCond)
+        if self._asked.get(condition, (None,))[0] == self.now:
+            return bool(self._asked[condition][1])
+        answer = self._ask(condition)
+        self._asked[condition] = (self.now, answer)
+        return answer
+
+    def _ask(self, condition: FuncCond) -> bool:
         context = Context(self.session, self.task)
         given: dict[str, Any] = {
             name: argument.get_value(context) for name, argument in shape_of(condition.func).arguments.items()

@@ -314,8 +314,11 @@ class HttpEngine(SessionEngine):
             self._announce("sessionkit.request.sent", method=request.method, url=redacted_url(request.url))
         if self._limit is None or request.stream:
             return self._follow(request, deadline)
-        with self._limit.slot(deadline):
+        self._limit.acquire(deadline)
+        try:
             return self._follow(request, deadline)
+        finally:
+            self._limit.release()
 
     def received(self, response: Response, attempts: list[Attempt]) -> None:
         """Keep the attempts on the response, and pay into the retry budget."""
@@ -438,11 +441,14 @@ class HttpEngine(SessionEngine):
     def reset_own_state(self) -> None:
         """Connections and history of this session's own."""
         super().reset_own_state()
-        if self.inherited and not self._is_sibling:
-            self._transport.abandon()
         self._transport = self._transport.fresh()
         self._http = None
         self._history: deque[HistoryEntry] = deque(maxlen=self._history_size or 1)
+
+    def after_fork_in_child(self) -> None:
+        """Leave the parent's connections alone, and make one's own."""
+        self._transport.abandon()
+        super().after_fork_in_child()
 
     def sign_out(self) -> None:
         """Give the credential back to the service now, where it keeps one; the next call signs in again."""

@@ -34,7 +34,7 @@ def redirected(request: Request, response: Response, target: str) -> Request:
         method = "HEAD" if method == "HEAD" else "GET"
     body = request.body if method == request.method else None
     if stays:
-        follower = Request(method, url, request.headers, body, stream=request.stream)
+        follower = Request(method, url, request.headers.copy(), body, stream=request.stream)
         follower.credentials, follower.token = request.credentials, request.token
         return follower
     if body is not None:

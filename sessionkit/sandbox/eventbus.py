@@ -3,9 +3,9 @@
 Clients that asked to *resume* are known by their hub's identifier, and acknowledge what they get; one
 acknowledgement stands for all events before it. For them the bus keeps what they have not acknowledged,
 for `grace` seconds also while they are away, and tells an event's publisher "received" only when all of
-them have it. When a client returns that this bus has never seen, the bus is the successor of one that lost
-its memory: for `grace` seconds it then confirms nothing finally, because another client may still be on its
-way back, and what it receives is kept for those.
+them have it, or "refused" when one stays away. When a client returns that this bus has never seen, the bus
+is the successor of one that lost its memory: for `grace` seconds it then confirms nothing finally, because
+another client may still be on its way back, and what it receives is kept for those.
 """
 
 from __future__ import annotations
@@ -159,6 +159,8 @@ class EventBus:
         peer.live = True
         if peer.lost is not None:
             self._replay(peer, peer.lost)
+            if peer.lost > self.grace:
+                peer.transmit(f"{wire.ERROR}:::away for {peer.lost:.0f} s, events may have been missed")
             peer.lost = None
         for number, (text, _) in peer.pending.items():
             peer.transmit(wire.event_packet(wire.EVENT_NAME, text, number))
@@ -171,14 +173,19 @@ class EventBus:
         if not peer.resumes:
             self.leave(peer)
 
-    def leave(self, peer: Peer) -> None:
-        """The client will not come back."""
+    def leave(self, peer: Peer, *, missing: bool = False) -> None:
+        """The client will not come back: by its own wish, or because it is missing for too long.
+
+        What a missing client was still to get is an error for its publishers.
+        """
         if self._peers.get(peer.key) is peer:
             del self._peers[peer.key]
         for identifier in list(peer.interests):
             self.unsubscribe(peer, identifier)
         pending, peer.pending = peer.pending, OrderedDict()
         for _, receipt in pending.values():
+            if missing:
+                receipt.refuse(f"the hub {peer.key} vanished before it had it")
             receipt.got_by(peer)
 
     def subscribe(self, peer: Peer, subscription: str, metadata: dict[str, Any], path: str) -> None:
@@ -232,7 +239,7 @@ class EventBus:
         now = self._clock.monotonic()
         for peer in list(self._peers.values()):
             if peer.left_at is not None and now - peer.left_at > self.grace:
-                self.leave(peer)
+                self.leave(peer, missing=True)
         if self._recovering and now >= self._started + self.grace:
             self._recovering = False
             for logged in list(self._log):

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from core_kit import Api
 
+import sessionkit
 from sessionkit import ClientCredentials, CredentialLogin, FileTokenStore, RetryPolicy, Secret
 from sessionkit.errors import AuthenticationError, ConfigurationError, UnexpectedResponse
 from sessionkit.testing import ManualClock
@@ -340,3 +341,26 @@ def test_sessions_still_open_at_exit_are_signed_out(server):
     assert (done.returncode, re.sub(r"\s", "", done.stderr)) == (0, "")
     assert service.issued == 1
     assert not service.good
+
+
+def test_a_thousand_threads_that_sign_in_and_end_leave_no_token_behind(server):
+    service = LoginService(server)
+
+    def work():
+        credential = {"user": "ann", "password": Secret("pw-12345")}
+        auth = CredentialLogin("/session", credential, token="data.token", logout=("DELETE", "/session"))
+        assert Api(server.url, auth=auth).get("/a") == {"path": "/a"}
+
+    for _ in range(20):
+        threads = [threading.Thread(target=work) for _ in range(50)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+    for _ in range(3000):
+        if not service.good and not sessionkit.sessions():
+            break
+        time.sleep(0.01)
+    assert service.issued == 1000
+    assert not service.good
+    assert not sessionkit.sessions()

@@ -35,7 +35,7 @@ class EventServer:
     """The sandbox's event server, to be stopped and started at one address; it forgets everything then."""
 
     def __init__(self, **options):
-        self.options = {"grace": 2.0, **options}
+        self.options = {"grace": 3.0, **options}
         self.port = 0
         self.thread = None
         self.seen = []

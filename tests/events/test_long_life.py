@@ -1,8 +1,8 @@
 """A long life leaves nothing behind: no memory, threads, sockets or files. `pytest -m soak` lives longer."""
 
 import gc
+import os
 import threading
-import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -14,14 +14,8 @@ from sessionkit.events import Event
 def footprint():
     gc.collect()
     descriptors = len(list(Path("/proc/self/fd").iterdir()))
-    return descriptors, threading.active_count(), tracemalloc.get_traced_memory()[0]
-
-
-@pytest.fixture
-def traced():
-    tracemalloc.start()
-    yield
-    tracemalloc.stop()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return descriptors, threading.active_count(), pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def live(server, ann, bob, reconnects, events):
@@ -51,11 +45,10 @@ def check(server, connected, reconnects, events, warm):
     live(server, ann, bob, reconnects, events)
     eventually(lambda: footprint()[:2] <= before[:2], 20)
     after = footprint()
-    assert after[2] - before[2] < 3_000_000, "memory grew"
+    assert after[2] - before[2] < 20_000_000, "memory grew"
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts descriptors in /proc")
-@pytest.mark.usefixtures("traced")
 def test_reconnecting_often_leaves_nothing_behind(event_server, connected):
     check(event_server, connected, reconnects=30, events=600, warm=(10, 200))
 
@@ -65,8 +58,4 @@ def test_reconnecting_often_leaves_nothing_behind(event_server, connected):
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts descriptors in /proc")
 def test_a_day_in_miniature(event_server, connected):
     """1,000 reconnects and 100,000 events; warmed up until the memory of seen identifiers is full."""
-    tracemalloc.start()
-    try:
-        check(event_server, connected, reconnects=1_000, events=100_000, warm=(60, 60_000))
-    finally:
-        tracemalloc.stop()
+    check(event_server, connected, reconnects=1_000, events=100_000, warm=(60, 60_000))

@@ -135,7 +135,7 @@ def test_a_link_that_expires_in_the_middle_is_asked_for_anew(cameras, dull, sand
     assert paths.count("helios-exelis") == 2
 
 
-def test_a_thousand_images_through_a_bad_network(cameras, afton, hours_ago, sandbox, tmp_path):
+def test_many_images_through_a_bad_network(cameras, afton, hours_ago, sandbox, tmp_path):
     wanted = cameras.images(afton, hours_ago(20), hours_ago(0))
     for kind in ("truncate", "reset", "hang_up", "lost_reply"):
         sandbox.fault(kind, times=5, after=20)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 import pytest
@@ -13,6 +14,7 @@ from sessionkit_redengine.conditions import (
     AlwaysFalse,
     AlwaysTrue,
     Any,
+    Condition,
     DependFailure,
     DependFinish,
     DependSuccess,
@@ -261,10 +263,8 @@ def test_depth_and_length_are_bounded():
 
 @given(st.text(alphabet="daily after task'\"&|~() 10:sMon\n,", max_size=60))
 def test_any_text_is_a_condition_or_a_parser_error(text):
-    try:
-        parse_condition(text)
-    except ParserError as error:
-        assert 0 <= error.position <= len(text)
+    with contextlib.suppress(ParserError):
+        assert isinstance(parse_condition(text), Condition)
 
 
 @pytest.mark.parametrize(

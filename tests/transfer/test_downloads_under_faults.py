@@ -244,7 +244,7 @@ def test_a_file_in_the_folders_place_is_reported(session, item, folder):
     assert isinstance(download(session, [item("a-1000.bin")]).failed[0].error, NotWritten)
 
 
-def test_a_thousand_files_through_a_bad_network(session, item, sandbox, complete, clock):
+def test_many_files_through_a_bad_network(session, item, sandbox, complete, clock):
     names = [f"f{number}-{5000 + number}.bin" for number in range(200)]
     for kind in ("truncate", "reset", "lost_reply", "hang_up"):
         sandbox.fault(kind, times=8, after=10)

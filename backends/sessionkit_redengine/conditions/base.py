@@ -87,6 +87,11 @@ class Condition(ABC):
 
     __slots__ = ()
 
+    @property
+    def asks(self) -> bool:
+        """Whether finding out costs something: such a condition is left for last."""
+        return False
+
     @abstractmethod
     def state(self, view: View, at: float) -> Truth:
         """The truth at the instant `at`, nothing but time having passed until then, and how long it holds."""
@@ -116,6 +121,8 @@ def next_true(condition: Condition, view: View, since: float) -> float:
         value, until = condition.state(view, at)
         if value is not False:
             return at
+        if not until > at:  # a condition of somebody's own that does not tell: look again, do not spin
+            return at + view.poll
         if until > LAST_INSTANT:
             return FOREVER
         at = until
@@ -165,6 +172,11 @@ class Not(Condition):
     def __init__(self, condition: Condition) -> None:
         self.condition = condition
 
+    @property
+    def asks(self) -> bool:
+        """As the other condition."""
+        return self.condition.asks
+
     def state(self, view: View, at: float) -> Truth:
         """The opposite, for as long."""
         value, until = self.condition.state(view, at)
@@ -188,11 +200,18 @@ class Not(Condition):
 
 
 class _Combined(Condition):
-    __slots__ = ("_keys", "conditions")
+    __slots__ = ("_asking", "_keys", "_telling", "conditions")
 
     def __init__(self, *conditions: Condition) -> None:
         self.conditions = conditions
+        self._telling = tuple(condition for condition in conditions if not condition.asks)
+        self._asking = tuple(condition for condition in conditions if condition.asks)
         self._keys = frozenset().union(*(condition.keys() for condition in conditions))
+
+    @property
+    def asks(self) -> bool:
+        """Whether one of its conditions does."""
+        return bool(self._asking)
 
     def keys(self) -> frozenset[Hashable]:
         """Those of all its conditions."""
@@ -207,38 +226,43 @@ class _Combined(Condition):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(map(repr, self.conditions))})"
 
-    def _states(self, view: View, at: float) -> Iterable[Truth]:
-        return [condition.state(view, at) for condition in self.conditions]
+    def _state(self, view: View, at: float, *, decisive: bool) -> Truth:
+        """The truth of a combination that one `decisive` part decides.
+
+        Then it holds until the last of those that decide may change, which is what makes walking quick.
+        """
+        least, certain = FOREVER, True
+        for parts in (self._telling, self._asking):
+            decided = 0.0
+            for part in parts:
+                value, until = part.state(view, at)
+                if value is decisive:
+                    decided = max(decided, until)
+                certain = certain and value is not None
+                least = min(least, until)
+            if decided:
+                return (decisive, decided)
+        return (not decisive if certain else None, least)
 
 
 class All(_Combined):
-    """True when all its conditions are."""
+    """True when all its conditions are; functions are asked only when all else is true."""
 
     __slots__ = ()
 
     def state(self, view: View, at: float) -> Truth:
-        """False until the last of those that are false may change, which is what makes walking quick."""
-        states = self._states(view, at)
-        false = [until for value, until in states if value is False]
-        if false:
-            return (False, max(false))
-        certain = all(value for value, _ in states)
-        return (True if certain else None, min((until for _, until in states), default=FOREVER))
+        """False as long as one of them is."""
+        return self._state(view, at, decisive=False)
 
 
 class Any(_Combined):
-    """True when one of its conditions is."""
+    """True when one of its conditions is; functions are asked only when nothing else is true."""
 
     __slots__ = ()
 
     def state(self, view: View, at: float) -> Truth:
-        """True until the last of those that are true may change."""
-        states = self._states(view, at)
-        true = [until for value, until in states if value]
-        if true:
-            return (True, max(true))
-        certain = all(value is False for value, _ in states)
-        return (False if certain else None, min((until for _, until in states), default=FOREVER))
+        """True as long as one of them is."""
+        return self._state(view, at, decisive=True)
 
 
 def every_of(conditions: Iterable[Condition]) -> Condition:

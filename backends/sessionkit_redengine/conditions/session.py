@@ -190,6 +190,11 @@ class FuncCond(Condition):
         self.args = args
         self.kwargs = tuple(sorted((kwargs or {}).items()))
 
+    @property
+    def asks(self) -> bool:
+        """It does."""
+        return True
+
     def state(self, view: View, at: float) -> Truth:
         """What it says now; what it will say later is not known."""
         if at > view.now:

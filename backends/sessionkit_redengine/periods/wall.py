@@ -16,11 +16,17 @@ from sessionkit_redengine.periods.base import FOREVER, NEVER_INSIDE, Period, Spa
 from sessionkit_redengine.periods.zones import FIRST_INSTANT, LAST_INSTANT, change, instant, offset, wall
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from typing_extensions import Self
 
     from sessionkit_redengine.periods.marks import Mark
+
+
+# Windows that a period remembers; a year of days is more than it ever looks at in one go.
+_MOST_LAID = 64
+# Spans that it remembers: now, until the next window, in it, and the same for a clock set back.
+_MOST_SPANS = 5
 
 
 class WallPeriod(Period):
@@ -48,7 +54,7 @@ class WallPeriod(Period):
         self._shape = shape
         self.startpoint = self._mark(start)
         self.endpoint = self._mark(end)
-        self._memo: tuple[tzinfo, float, Span] | None = None
+        self._memo: tuple[tuple[tzinfo, float, Span], ...] = ()
 
     @classmethod
     def on(cls, point: str) -> Self:
@@ -62,12 +68,12 @@ class WallPeriod(Period):
 
     def span(self, at: float, zone: tzinfo) -> Span:
         """See `Period`."""
-        memo = self._memo
         # The same question comes again and again: all tasks that are "daily" share this object.
-        if memo is not None and memo[0] is zone and memo[1] <= at < memo[2].until:
-            return memo[2]
+        for place, since, span in self._memo:
+            if place is zone and since <= at < span.until:
+                return span
         span = self._span(at, zone) if FIRST_INSTANT < at < LAST_INSTANT else NEVER_INSIDE
-        self._memo = (zone, at, span)
+        self._memo = ((zone, at, span), *self._memo[: _MOST_SPANS - 1])
         return span
 
     def counted(self, at: float, zone: tzinfo) -> tuple[float, float, float]:
@@ -172,30 +178,34 @@ class _Dated(WallPeriod):
 
     __slots__ = ("_laid",)
     _back: ClassVar[int] = 2
-    _ahead: ClassVar[int] = 4
+    _ahead: ClassVar[int] = 3
 
     def __init__(self, start: str | None = None, end: str | None = None, *, shape: str = "between") -> None:
         super().__init__(start, end, shape=shape)
-        self._laid: tuple[tzinfo, float, float, list[tuple[float, float]]] | None = None
+        self._laid: dict[tuple[datetime, int], tuple[float, float] | None] = {}
 
     def _windows(self, at: float, zone: tzinfo) -> Iterable[tuple[float, float]]:
+        base = self._floor(wall(at, zone))
         laid = self._laid
-        if laid is None or laid[0] is not zone or not laid[1] <= at < laid[2]:
-            base = self._floor(wall(at, zone))
-            until = instant(self._shift(base, self._ahead - 2), zone)
-            laid = self._laid = (zone, instant(base, zone), until, list(self._lay(base, zone)))
-        return laid[3]
-
-    def _lay(self, base: datetime, zone: tzinfo) -> Iterator[tuple[float, float]]:
-        """The windows of the cycles around the one that begins at `base`."""
         for cycle in range(-self._back, self._ahead + 1):
-            begin = self._shift(base, cycle)
-            start = self._at(begin, self.startpoint) if self.startpoint else begin
-            if start is None:
-                continue
-            stop = self._stop(begin, start)
-            left, right = instant(start, zone), instant(stop, zone)
-            yield left, right if right > left else left + (stop - start).total_seconds()
+            begin = self._shift(base, cycle) if cycle else base
+            key = (begin, id(zone))
+            if key not in laid:
+                if len(laid) > _MOST_LAID:
+                    laid.clear()
+                laid[key] = self._lay(begin, zone)
+            window = laid[key]
+            if window is not None:
+                yield window
+
+    def _lay(self, begin: datetime, zone: tzinfo) -> tuple[float, float] | None:
+        """The window of the cycle that begins at `begin`; None where its day does not occur."""
+        start = self._at(begin, self.startpoint) if self.startpoint else begin
+        if start is None:
+            return None
+        stop = self._stop(begin, start)
+        left, right = instant(start, zone), instant(stop, zone)
+        return left, right if right > left else left + (stop - start).total_seconds()
 
     def _stop(self, begin: datetime, start: datetime) -> datetime:
         if self._shape == "on" and self.startpoint:
@@ -267,7 +277,7 @@ class TimeOfDay(_Dated):
     """A window in every day: `TimeOfDay("10:00", "3 PM")`."""
 
     __slots__ = ()
-    _ahead = 9
+    _back = 1  # no window is longer than a day
 
     def _at(self, begin: datetime, mark: Mark) -> datetime:
         return begin + timedelta(seconds=mark.seconds)
