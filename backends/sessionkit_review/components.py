@@ -18,6 +18,7 @@ from sessionkit_review.locations.disk import DiskAccessor
 from sessionkit_review.locations.location import Location, Setup
 from sessionkit_review.locations.structure import EntityIdStructure, OriginStructure
 from sessionkit_review.remote import RemoteOperations
+from sessionkit_review.storage import setup_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -56,7 +57,13 @@ class ComponentOperations(RemoteOperations):
             symbols.UNMANAGED_LOCATION_ID: Setup(disk, OriginStructure(), 90, keeps_files=False),
             symbols.REVIEW_LOCATION_ID: Setup(disk, OriginStructure(), 110, keeps_files=False),
             symbols.SERVER_LOCATION_ID: Setup(self.server_accessor(), EntityIdStructure(), 150),
+            **dict(filter(None, [setup_of(self.server_information)])),
         }
+
+    @property
+    def server_information(self) -> dict[str, Any]:
+        """What the server said of itself when the session began; a copy."""
+        raise NotImplementedError  # the session's
 
     def server_accessor(self) -> ServerAccessor:
         """The storage of the server's own location."""

@@ -112,12 +112,11 @@ def _type_of(attribute: Attribute, known: Mapping[str, Attributes]) -> str:
 
 
 _METHODS: Final = (
-    "def get(self, entity_type: {literal}, entity_key: Any) -> {name} | None: ...",
-    "def create(self, entity_type: {literal}, data: Mapping[str, Any] | None = None, "
-    "reconstructing: bool = False) -> {name}: ...",
-    "def ensure(self, entity_type: {literal}, data: Mapping[str, Any], "
-    "identifying_keys: Sequence[str] | None = None) -> {name}: ...",
-    "def select(self, entity_type: {literal}, *projections: {name}Path) -> Selected[{name}]: ...",
+    "get(self, entity_type: {literal}, entity_key: Any) -> {name} | None",
+    "create(self, entity_type: {literal}, data: Mapping[str, Any] | None = ..., reconstructing: bool = ...)"
+    " -> {name}",
+    "ensure(self, entity_type: {literal}, data: Mapping[str, Any], identifying_keys: Any = ...) -> {name}",
+    "select(self, entity_type: {literal}, *projections: {name}Path) -> Selected[{name}]",
 )
 
 
@@ -129,6 +128,6 @@ def _session(names: list[str]) -> Iterator[str]:
             if len(names) > 1:
                 yield overload
                 overload = "    @overload"
-            yield f"    {method.format(name=name, literal=f'Literal[{name!r}]')}"
+            yield f"    def {method.format(name=name, literal=f'Literal[{name!r}]')}: ..."
     if not names:
         yield "    ..."
