@@ -1,5 +1,8 @@
+import itertools
 import json
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -398,3 +401,43 @@ def test_a_pace_without_a_place_for_its_file_is_kept_alone(monkeypatch, tmp_path
     for _ in range(3):
         pace.wait(Deadline.after(60, manual_clock))
     assert max(manual_clock.slept) > 1
+
+
+def test_a_folder_that_was_planted_is_not_written_to(monkeypatch, tmp_path, manual_clock):
+    from sessionkit.clock import Deadline
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    pace = Pace(1000, "me")
+    (tmp_path / "elsewhere").mkdir()
+    pace._path.parent.symlink_to(tmp_path / "elsewhere")
+    pace.wait(Deadline.after(1, manual_clock))
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+TAKE_TURNS = """
+from sessionkit.clock import Deadline
+from sessionkit.testing import ManualClock
+from sessionkit_helios.pace import Pace
+
+pace, clock = Pace(0.01, "me"), ManualClock()
+for _ in range(10):
+    pace.wait(Deadline.after(9999, clock))
+print(*clock.slept)
+"""
+
+
+def test_processes_keep_one_pace(tmp_path):
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", TAKE_TURNS],
+            env={**os.environ, "TMPDIR": str(tmp_path)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    slept = sorted(float(word) for worker in workers for word in worker.communicate(timeout=60)[0].split())
+    # Thirty turns a hundred seconds apart, each of them given out once, the first at once.
+    assert len(slept) == 29
+    assert 2800 < max(slept) <= 2900
+    assert all(later - earlier > 1 for earlier, later in itertools.pairwise(slept))

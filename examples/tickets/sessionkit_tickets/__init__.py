@@ -35,14 +35,8 @@ class Tickets(HttpEngine):
         user = user or os.environ.get("TICKETS_USER", "")
         secret = Secret(password or os.environ.get("TICKETS_PASSWORD", ""))
         login = {"user": user, "password": secret}
-        auth = CredentialLogin(
-            "/session",
-            login,
-            token="session.token",
-            header="X-Session",
-            scheme="",
-            logout=("DELETE", "/session"),
-        )
+        token = {"token": "session.token", "header": "X-Session", "scheme": ""}
+        auth = CredentialLogin("/session", login, logout=("DELETE", "/session"), **token)
         super().__init__(base_url or os.environ.get("TICKETS_URL"), auth=auth, principal=user, **options)
 
     def open(self, title: str) -> int:

@@ -19,7 +19,8 @@ itself forgot when it crashed, which its persistence settings decide.
 Without a group, every hub gets every event from its own `connect()` on. With a group, Redis keeps the place:
 a process that is started again gets what was published while it was away, the members of a group share the
 events among them, and an event whose handler's process died is given to another member after a minute
-(so a handler may see an event again; handle it twice with the same effect).
+(so a handler may see an event again; handle it twice with the same effect). Any member may be given a reply
+or an event with a target, also one that it is not for: ask, with `on_reply`, from a hub without a group.
 """
 
 from __future__ import annotations
