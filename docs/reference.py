@@ -88,7 +88,12 @@ def _pages() -> Iterator[tuple[str, str]]:
     for name in MODULES:
         module = import_module(name)
         entries = [_entry(key, value) for key, value in _public(module) if _first(value, told)]
-        yield name, "\n".join([f"# {name}\n", markdown(module.__doc__), f"```{{py:currentmodule}} {name}\n```\n", *entries])
+        yield (
+            name,
+            "\n".join(
+                [f"# {name}\n", markdown(module.__doc__), f"```{{py:currentmodule}} {name}\n```\n", *entries]
+            ),
+        )
 
 
 def _index(names: list[str]) -> str:
@@ -126,7 +131,9 @@ def _first(value: Any, told: set[int]) -> bool:
 def _entry(name: str, value: Any) -> str:
     """The directive of a class, with its members, or of a function."""
     if not inspect.isclass(value):
-        return _directive("py:function", f"{name}{_signature(value)}", markdown(inspect.getdoc(value)), depth=3)
+        return _directive(
+            "py:function", f"{name}{_signature(value)}", markdown(inspect.getdoc(value)), depth=3
+        )
     kind = "py:exception" if issubclass(value, BaseException) else "py:class"
     bases = ", ".join(f"`{base.__name__}`" for base in value.__bases__ if base.__module__ != "builtins")
     body = [markdown(value.__doc__), *(_member(key, member) for key, member in vars(value).items())]

@@ -33,8 +33,7 @@ class Tickets(HttpEngine):
         **options: Any,
     ) -> None:
         user = user or os.environ.get("TICKETS_USER", "")
-        secret = Secret(password or os.environ.get("TICKETS_PASSWORD", ""))
-        login = {"user": user, "password": secret}
+        login = {"user": user, "password": Secret(password or os.environ.get("TICKETS_PASSWORD", ""))}
         auth = CredentialLogin(
             "/session",
             login,
@@ -47,8 +46,7 @@ class Tickets(HttpEngine):
 
     def open(self, title: str) -> int:
         """Open a ticket; returns its number."""
-        number: int = self.post("/tickets", {"title": title})["number"]
-        return number
+        return int(self.post("/tickets", {"title": title})["number"])
 
     def all(self) -> Any:
         """Every ticket: mappings with `number`, `title` and `by`."""
