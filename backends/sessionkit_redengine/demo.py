@@ -27,9 +27,9 @@ _CALLS = {"dyn": "/Zone/", "helios": "/alerts"}
 def demo(stage: Stage) -> None:
     """Plan a day, let it pass, look at what happened."""
     clock = ManualClock(_SEVEN_O_CLOCK)
-    app = RedEngine(
-        execution="main", timezone="UTC", clock=clock, shut_cond="scheduler has run over 10 hours"
-    )
+    app = RedEngine(execution="main", clock=clock, timezone="UTC", task_logger_basename=_LOG)
+    app.session.config.shut_cond = app.session.parse_condition("scheduler has run over 10 hours")
+    app.session.task_logger.addHandler(logging.NullHandler())  # the failure is part of the play
     with ExitStack() as stack:
         stack.callback(app.session.close)
         with stage.step("sign in to the other backends; tasks will find these sessions") as said:

@@ -110,7 +110,7 @@ class Launcher:
             self._records[run.id] = record
             return True
         # Another scheduler was first: what it did decides when the task is due next.
-        session.refresh_state(task)
+        session.record.refresh(task)
         self._planner.plan(task)
         return False
 

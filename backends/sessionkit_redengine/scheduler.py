@@ -320,6 +320,8 @@ class Scheduler:
             self.others.close()
             self.launcher.close(0.0 if self.forced_end else KILL_GRACE)
             session.tell("redengine.scheduler.stopped")
+            if session.closed:
+                session.history.close()
 
     def _start_up(self, only: Iterable[Task] | None, *, obey: bool, batch: Batch) -> None:
         session = self.session
@@ -328,8 +330,8 @@ class Scheduler:
         self.cycles = 0
         self.started = clock.time()
         self.planner.refresh()
-        session.catch_up()
-        session.check_names()
+        session.record.catch_up()
+        self.planner.check_names()
         self.others.open()
         session.tell("redengine.scheduler.started")
         for task in session.tasks:

@@ -18,7 +18,7 @@ def clock():
 
 @pytest.fixture
 def make_session(clock):
-    """Sessions on the turned clock, in UTC, with tasks in the scheduler's own thread unless told otherwise."""
+    """Sessions on the turned clock, in UTC, whose tasks run in the scheduler's own thread."""
     with ExitStack() as stack:
 
         def make(**options):

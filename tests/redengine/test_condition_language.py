@@ -296,11 +296,11 @@ def test_conditions_added_to_a_session_come_first(session):
             "is it time": AlwaysTrue(),
             "daily": AlwaysFalse(),
             re.compile(r"at least (\d+) files"): lambda count: ParamExists(files=count),
-            re.compile(r"room on (?P<disk>\w+)"): lambda disk: ParamExists(disk),
+            re.compile(r"room on (?P<disk>\w+)"): lambda disk: ParamExists(disk, "env"),
         }
     )
     parsed = session.parse_condition("is it time & daily & at least 3 files & room on srv & hourly")
     assert parsed == All(
-        AlwaysTrue(), AlwaysFalse(), ParamExists(files="3"), ParamExists("srv"), ITEMS["hourly"]
+        AlwaysTrue(), AlwaysFalse(), ParamExists(files="3"), ParamExists("srv", "env"), ITEMS["hourly"]
     )
     assert parse_condition("daily") == ITEMS["daily"]

@@ -1,4 +1,4 @@
-"""What conditions say at an instant, until when, and when they will be true: always what asking each second says."""
+"""What conditions say at an instant, and until when: always what asking each second would say."""
 
 from __future__ import annotations
 

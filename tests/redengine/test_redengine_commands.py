@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 import redengine_work as work
@@ -207,7 +207,7 @@ def test_a_chart_in_the_terminal():
 
 def test_a_chart_as_svg():
     svg = Chart(RUNS, now=200.0).svg()
-    root = ElementTree.fromstring(svg)
+    root = ET.fromstring(svg)
     bars = [node for node in root.iter("{http://www.w3.org/2000/svg}rect") if node.get("rx")]
     assert len(bars) == 3
     assert bars[0].find("{http://www.w3.org/2000/svg}title").text.startswith("render <b>: success")
@@ -216,7 +216,7 @@ def test_a_chart_as_svg():
 @pytest.mark.parametrize("runs", [[], RUNS[:1], [RunRecord("s", "x" * 99, "1", 5, 5.0, 5.0, "inaction")]])
 def test_charts_of_little(runs):
     Console(file=io.StringIO()).print(Chart(runs).table(40))
-    ElementTree.fromstring(Chart(runs).svg())
+    ET.fromstring(Chart(runs).svg())
 
 
 # --- doorbells ---
@@ -239,7 +239,8 @@ def test_the_bell_of_a_process_that_died_is_taken_down(tmp_path):
     where = str(tmp_path / "runs.db")
     path = Path(doorbell._folder()) / f"{doorbell._prefix(where)}-dead"
     doorbell._folder().mkdir(exist_ok=True)
-    code = f"import socket, os; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind({str(path)!r}); os._exit(0)"
+    bind = f"s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind({str(path)!r})"
+    code = f"import socket, os; {bind}; os._exit(0)"
     subprocess.run([sys.executable, "-c", code], check=True)
     assert path.exists()
     assert doorbell.ring(where) == 0

@@ -212,7 +212,7 @@ def test_tasks_find_the_current_sessions_of_every_backend(make_session, executio
 def test_a_task_leaves_no_session_to_the_next_one(make_session):
     session = make_session(clock=SYSTEM_CLOCK, execution="thread", max_thread_count=1)
     FuncTask(lambda: Review() and None, session=session, name="opens")
-    FuncTask(lambda: Review.get_session(), session=session, name="looks")
+    FuncTask(Review.get_session, session=session, name="looks")
     session.run("opens")
     assert session.execute("looks") is None
 

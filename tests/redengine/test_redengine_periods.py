@@ -1,4 +1,4 @@
-"""Where the windows of periods lie: cycles, wraps, month ends, leap days, and both clock changes in several zones."""
+"""Where the windows of periods lie: wraps, month ends, leap days, and both clock changes in several zones."""
 
 from __future__ import annotations
 

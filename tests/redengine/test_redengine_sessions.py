@@ -467,7 +467,11 @@ def test_tasks_can_be_made_and_removed_while_it_runs(make_session, clock):
             )
 
     FuncTask(grow, session=made, name="grow", start_cond="daily")
-    FuncTask(lambda: made["child"].delete(), session=made, name="shrink", start_cond="daily after 00:05:30")
+
+    def shrink():
+        made["child"].delete()
+
+    FuncTask(shrink, session=made, name="shrink", start_cond="daily after 00:05:30")
     made.start()
     assert len(runs) == 6
     assert "child" not in made
