@@ -52,6 +52,8 @@ MODULES: Final = (
     "sessionkit_dyn.mm.accounts",
     "sessionkit_dyn.mm.reports",
     "sessionkit_dyn.errors",
+    "sessionkit_review",
+    "sessionkit_review.errors",
     "sessionkit_helios",
     "sessionkit_redengine",
 )
