@@ -56,3 +56,5 @@ class Stream:
             if not self._whole:
                 raw.close()
             raw.release_conn()
+        if self._response.place is not None:
+            self._response.place.close()
