@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sessionkit.errors import AuthenticationError
 
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from sessionkit.errors import RequestError
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One sending of a request.
 
     Attributes:

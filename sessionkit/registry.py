@@ -223,7 +223,7 @@ def _lookups(cls: Any, slot: Slot) -> tuple[Callable[[], Any], Callable[[], Any]
         """The current session of this kind, or None."""
         if context() is None:
             session: Any = view.session
-            if type(session) is cls and not session.closed:
+            if session.__class__ is cls and not session.closed:
                 return session
         return search()
 
@@ -237,7 +237,7 @@ def _lookups(cls: Any, slot: Slot) -> tuple[Callable[[], Any], Callable[[], Any]
         session: Any = view.session
         if entry is not None:
             session = entry.session if entry.active and entry.thread is view.marker else None
-        if type(session) is cls and not session.closed:
+        if session.__class__ is cls and not session.closed:
             return session
         session = search()
         if session is None:

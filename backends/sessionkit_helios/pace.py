@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import struct
 import tempfile
 import threading
@@ -75,7 +76,7 @@ class Pace:
     def _take(self, longest: float) -> float:
         """Seconds until this request may leave; its place is taken unless that is longer than `longest`."""
         try:
-            self._path.parent.mkdir(mode=0o700, exist_ok=True)
+            _make_private(self._path.parent)
             with self._file_lock.acquire(timeout=5):
                 delay, following = self._next(self._read())
                 if delay <= longest:
@@ -98,3 +99,15 @@ class Pace:
         except (OSError, struct.error):
             return 0.0
         return float(planned) if planned == planned else 0.0  # noqa: PLR0124 - not a number is not itself
+
+
+def _make_private(folder: Path) -> None:
+    """Make the folder, or see that it is this user's: another's could hold links to any file of ours.
+
+    Raises:
+        OSError: it is not, or cannot be made.
+    """
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or (hasattr(os, "getuid") and status.st_uid != os.getuid()):
+        raise PermissionError(f"{folder} is not a folder of this user's")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from sessionkit.errors import ConfigurationError
 from sessionkit_redengine.arguments import FuncArg
@@ -12,24 +12,48 @@ from sessionkit_redengine.tasks import CodeTask, CommandTask, FuncTask
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sessionkit_redengine.conditions.session import FuncCond
     from sessionkit_redengine.history import History
 
-_COMMON = ("prefix", "start_cond", "execution")
+F = TypeVar("F", bound="Callable[..., Any]")
 
 
 class _Maker:
     """What an application and a group have in common: decorators that collect or make things."""
+
+    @overload
+    def task(
+        self,
+        start_cond: Any = None,
+        name: str | None = None,
+        *,
+        command: None = None,
+        path: None = None,
+        code: None = None,
+        **fields: Any,
+    ) -> Callable[[F], F]: ...
+
+    @overload
+    def task(
+        self,
+        start_cond: Any = None,
+        name: str | None = None,
+        *,
+        command: str | Sequence[str] | None = None,
+        path: str | os.PathLike[str] | None = None,
+        code: str | None = None,
+        **fields: Any,
+    ) -> Any: ...
 
     def task(
         self,
         start_cond: Any = None,
         name: str | None = None,
         *,
-        command: Any = None,
-        path: Any = None,
+        command: str | Sequence[str] | None = None,
+        path: str | os.PathLike[str] | None = None,
         code: str | None = None,
         **fields: Any,
     ) -> Any:
@@ -48,7 +72,7 @@ class _Maker:
         if given:
             return self._make({**given, **fields, **({"name": name} if name else {})})
 
-        def decorate(func: Callable[..., Any]) -> Callable[..., Any]:
+        def decorate(func: F) -> F:
             self._make({**fields, "func": func, "name": name or getattr(func, "__name__", None)})
             return func
 
@@ -57,10 +81,10 @@ class _Maker:
     def _make(self, what: dict[str, Any]) -> Any:
         raise NotImplementedError
 
-    def param(self, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def param(self, name: str) -> Callable[[F], F]:
         """A decorator: the function's result, asked for at each run, is a parameter of the session."""
 
-        def decorate(func: Callable[..., Any]) -> Callable[..., Any]:
+        def decorate(func: F) -> F:
             self.params(**{name: FuncArg(func)})
             return func
 

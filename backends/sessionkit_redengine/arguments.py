@@ -184,7 +184,7 @@ class FuncArg(BaseArgument):
             tuple(resolve(value, context) for value in self.args),
             {name: resolve(value, context) for name, value in self.kwargs.items()},
         )
-        wanted = inspect.signature(self.func).parameters
+        wanted = _parameter_names(self.func)
         given = {"task": context.task, "session": context.session}
         injected = {
             name: value for name, value in given.items() if name in wanted and name not in self.kwargs
@@ -192,6 +192,13 @@ class FuncArg(BaseArgument):
         if injected or context.session.config.param_materialize == "pre" or context.run is None:
             return call.func(*call.args, **call.kwargs, **injected)
         return call
+
+
+def _parameter_names(func: Callable[..., Any]) -> frozenset[str]:
+    try:
+        return frozenset(inspect.signature(func).parameters)
+    except (TypeError, ValueError):  # some built-in functions do not tell
+        return frozenset()
 
 
 class LateCall(NamedTuple):

@@ -271,7 +271,7 @@ def running(task: TaskLike | None = None) -> TaskRunning:
 
 
 def retry(times: int) -> Condition:
-    """While the task has failed, but not more often than that in a row: `daily | retry(3)`."""
+    """While the task has failed, but not more often than that in a row; write it after `daily |`."""
     return Retry(times)
 
 

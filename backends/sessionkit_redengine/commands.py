@@ -62,6 +62,12 @@ class Target:
         """The latest runs of some tasks, or of all."""
         return list(self.history.runs(self.name, Query(names or None, limit=limit)))
 
+    def close(self) -> None:
+        """Let go of the history and the session."""
+        self.history.close()
+        if self.session is not None:
+            self.session.history.close()
+
     def order(self, names: tuple[str, ...], wish: str) -> int:
         """Leave a wish for the schedulers, and wake them; how many there are on this machine."""
         for name in names:
@@ -110,7 +116,13 @@ def load(reference: str) -> Session:
 @click.pass_context
 def tasks(context: click.Context, app: str | None, where: str | None, name: str | None) -> None:
     """Tasks of a Red Engine session: what they are, did, and will do."""
-    context.obj = lambda: Target(app, where, name)
+
+    def target() -> Target:
+        found = Target(app, where, name)
+        context.call_on_close(found.close)
+        return found
+
+    context.obj = target
 
 
 _names = click.argument("names", nargs=-1)

@@ -47,6 +47,14 @@ class Ending:
         scheduler.planner.on_hold = False
         return False
 
+    def pause(self) -> float:
+        """Seconds until there is something to do."""
+        scheduler = self._scheduler
+        left = self._deadline - scheduler.session.clock.monotonic()
+        if scheduler.forced_end:
+            left = self._patience - SYSTEM_CLOCK.monotonic()
+        return max(0.0, min(scheduler.pause(), left))
+
     def cycle(self) -> None:
         """Timeouts and end conditions hold to the last; after `shutdown_timeout`, patience ends."""
         scheduler = self._scheduler

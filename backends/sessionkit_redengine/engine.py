@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from sessionkit_redengine.history import Query, open_history
 from sessionkit_redengine.hooks import HookDecorators, Hooks
 from sessionkit_redengine.parameters import Parameters
 from sessionkit_redengine.periods.zones import zone_of
+from sessionkit_redengine.record import Record
 from sessionkit_redengine.returns import Returns
 from sessionkit_redengine.runs import Batch, Job, Run
 from sessionkit_redengine.scheduler import Scheduler
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from sessionkit.events import EventHub
     from sessionkit.outcome import Outcome
     from sessionkit_redengine.conditions.base import Condition
-    from sessionkit_redengine.history import History, LogRecord, TaskState
+    from sessionkit_redengine.history import History, LogRecord
     from sessionkit_redengine.periods.base import Period
     from sessionkit_redengine.tasks.base import Task
 
@@ -96,6 +98,7 @@ class Session(HookDecorators, SessionEngine):
         self.returns = Returns()
         self.history = open_history(history)
         self.teller = Teller(self)
+        self.record = Record(self)
         self._book = TaskBook(self)
         self._parsers: dict[str | re.Pattern[str], Any] = {}
         self.task_logger = logging.getLogger(self.config.task_logger_basename)
@@ -149,7 +152,7 @@ class Session(HookDecorators, SessionEngine):
         left = deadline.remaining()
         try:
             future.exception(timeout=None if left == FOREVER else max(0.0, left))
-        except TimeoutError:
+        except FutureTimeoutError:
             raise CallTimeout(f"task {request.name!r} did not end within {deadline.seconds:g} s") from None
         return future
 
@@ -325,14 +328,6 @@ class Session(HookDecorators, SessionEngine):
         value, _ = self.parse_condition(condition).state(SessionView(self).of(task, now), now)
         return bool(value)
 
-    def check_names(self) -> None:
-        """Report the conditions that wait for a task that does not exist."""
-        for task in self.tasks:
-            for key in task.start_cond.keys() | task.end_cond.keys():
-                kind, name = key if isinstance(key, tuple) else ("", None)
-                if kind == "task" and name is not None and name not in self._book:
-                    self.report(f"task {task.name!r} waits for task {name!r}, which does not exist")
-
     def period_of(self, task: Task) -> Period | None:
         """The period in which a task runs once, or None."""
         return period_in(task.start_cond)
@@ -372,43 +367,6 @@ class Session(HookDecorators, SessionEngine):
         query = Query(task_name, action, *bounds, limit, run_id)
         for run in self.history.runs(self.name, query):
             yield from query.lines(run)
-
-    def state_of(self, task: Task) -> TaskState:
-        """The record of a task."""
-        if self.config.force_status_from_logs:
-            self.refresh_state(task)
-        return task.state
-
-    def counts_of(self, task: Task) -> TaskState:
-        """The record of a task with the instants of its history, for counting."""
-        state = self.state_of(task)
-        if not state.counting:
-            state.count_from(self.history.series(self.name, task.name))
-        return state
-
-    def refresh_state(self, task: Task) -> None:
-        """Read the record of a task from the history, where others may have written."""
-        found = self.history.state(self.name, task.name) if self.history.lasting else None
-        if found is not None:
-            task.state.adopt(found)
-
-    def catch_up(self) -> None:
-        """Read what others have done meanwhile, and mark the runs that died with their process."""
-        for run in self.history.recover(self.name, self.clock.time()):
-            self.report(f"task {run.task!r} was running when its process ended: marked as crashed")
-        self.refresh_states()
-        self.scheduler.planner.paused = self.history.paused(self.name)
-
-    def refresh_states(self) -> None:
-        """Read the records of all tasks anew; what has changed is planned anew."""
-        for name, state in self.history.states(self.name).items():
-            task = self._book.find(name)
-            if task is None or (task.state.run_id, task.state.last) == (state.run_id, state.last):
-                continue
-            task.state.adopt(state)
-            if self.scheduler.started is not None:
-                self.scheduler.planner.changed(("task", name))
-                self.scheduler.planner.plan(task)
 
     # --- telling ---
 

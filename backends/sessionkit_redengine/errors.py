@@ -44,8 +44,7 @@ class TaskFailed(SessionKitError):
     """
 
     def __init__(self, message: str, *, action: str = "fail", text: str = "") -> None:
-        last = text.strip().rpartition("\n")[2]
-        super().__init__(f"{message}: {last}" if last else message)
+        super().__init__(message)
         self.action = action
         self.text = text
 

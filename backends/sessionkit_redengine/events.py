@@ -41,7 +41,7 @@ class Events:
 
     def waiting(self, task: Task | None, condition: Condition) -> int:
         """How many events a task has not run for."""
-        return len(self._waiting.get((task.name if task else "", condition), ()))
+        return len(self._waiting.get((task.name if task is not None else "", condition), ()))
 
     def add(self, task: Task, condition: Condition, event: Mapping[str, Any]) -> None:
         """Have an event wait for a task."""

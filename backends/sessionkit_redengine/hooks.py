@@ -9,12 +9,15 @@ from __future__ import annotations
 import inspect
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     Hook = Callable[..., Any]
+
+
+F = TypeVar("F", bound="Callable[..., Any]")
 
 
 class Hooks:
@@ -35,29 +38,29 @@ class HookDecorators:
 
     hooks: Hooks
 
-    def hook_startup(self) -> Callable[[Hook], Hook]:
+    def hook_startup(self) -> Callable[[F], F]:
         """Call the function, with the scheduler, when it starts."""
         return _adder(self.hooks.scheduler_startup)
 
-    def hook_shutdown(self) -> Callable[[Hook], Hook]:
+    def hook_shutdown(self) -> Callable[[F], F]:
         """Call the function, with the scheduler, when it ends."""
         return _adder(self.hooks.scheduler_shutdown)
 
-    def hook_scheduler_cycle(self) -> Callable[[Hook], Hook]:
+    def hook_scheduler_cycle(self) -> Callable[[F], F]:
         """Call the function, with the scheduler, around each cycle."""
         return _adder(self.hooks.scheduler_cycle)
 
-    def hook_task_init(self) -> Callable[[Hook], Hook]:
+    def hook_task_init(self) -> Callable[[F], F]:
         """Call the function, with the task, when one is made."""
         return _adder(self.hooks.task_init)
 
-    def hook_task_execute(self) -> Callable[[Hook], Hook]:
+    def hook_task_execute(self) -> Callable[[F], F]:
         """Call the function, with the task, around each run, where it runs."""
         return _adder(self.hooks.task_execute)
 
 
-def _adder(hooks: list[Hook]) -> Callable[[Hook], Hook]:
-    def add(hook: Hook) -> Hook:
+def _adder(hooks: list[Hook]) -> Callable[[F], F]:
+    def add(hook: F) -> F:
         hooks.append(hook)
         return hook
 

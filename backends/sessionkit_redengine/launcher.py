@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from sessionkit_redengine.errors import HistoryError, TaskFailed, TaskSetupError
 from sessionkit_redengine.executors import Executors
 from sessionkit_redengine.history.base import RunRecord
 from sessionkit_redengine.periods.durations import NEVER
-from sessionkit_redengine.runs import Outcome, Run
+from sessionkit_redengine.runs import NO_WISHES, Outcome, Run
 from sessionkit_redengine.view import POLL
 from sessionkit_redengine.worker import ended_by
 
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from sessionkit_redengine.executors.base import Executor
     from sessionkit_redengine.planner import Planner
     from sessionkit_redengine.tasks.base import Task
-
-# Unique is enough, a run's id is no secret; `random` is reseeded after a fork, `uuid4` costs five times more.
-_random_bits = random.getrandbits
 
 
 class Launcher:
@@ -58,15 +56,24 @@ class Launcher:
 
     # --- beginning ---
 
-    def start(self, task: Task, due: float, execution: Any = None) -> None:
-        """Begin a run, unless another scheduler has; where there is no place, when there is one."""
+    def start(self, task: Task, due: float, seen: str, execution: Any = None) -> None:
+        """Begin a run, unless another scheduler has; where there is no place, when there is one.
+
+        Args:
+            task: What to run.
+            due: When the run was due.
+            seen: The latest run that was known when that was worked out.
+            execution: Where to run it, instead of where the task says.
+        """
         executor = self.executors.of(task, execution)
         if executor.capacity is not None and executor.active >= executor.capacity:
             self._queued.setdefault(executor, deque()).append((task, due))
             return
         batch = self._planner.take_batch(task)
         run = Run(self._run_id(task, batch.parameters), task, due, batch)
-        if not self._claimed(run):
+        if not self._claimed(run, seen):
+            if batch is not NO_WISHES:
+                self._planner.request(task, batch)
             return
         run.event = self._session.scheduler.events.take(task)
         run.executor = executor
@@ -83,14 +90,14 @@ class Launcher:
 
     def _run_id(self, task: Task, parameters: Mapping[str, Any]) -> str:
         make = self._session.config.func_run_id
-        return str(make(task, parameters)) if make else f"{_random_bits(128):032x}"
+        return str(make(task, parameters)) if make else new_id()
 
-    def _claimed(self, run: Run) -> bool:
+    def _claimed(self, run: Run, seen: str) -> bool:
         task, session = run.task, self._session
         run.started = session.clock.time()
         record = RunRecord(session.name, task.name, run.id, run.due, run.started)
         try:
-            claimed = session.history.claim(record, task.state.run_id)
+            claimed = session.history.claim(record, seen)
         except HistoryError as error:
             if not session.config.silence_task_logging:
                 raise
@@ -103,7 +110,7 @@ class Launcher:
             self._records[run.id] = record
             return True
         # Another scheduler was first: what it did decides when the task is due next.
-        session.refresh_state(task)
+        session.record.refresh(task)
         self._planner.plan(task)
         return False
 
@@ -166,7 +173,7 @@ class Launcher:
             task, due = queue.popleft()
             found = self._planner.look(task, due)  # it may not be to run any more
             if found is not None:
-                self.start(task, found)
+                self.start(task, found, task.state.run_id)
 
     # --- a history that cannot be written ---
 
@@ -211,8 +218,12 @@ def _settle(future: Future[Any], task: Task, outcome: Outcome) -> None:
     if outcome.action == "success":
         future.set_result(outcome.value)
         return
-    future.set_exception(
-        TaskFailed(
-            f"task {task.name!r} ended with {outcome.action!r}", action=outcome.action, text=outcome.text
-        )
-    )
+    reason = f": {outcome.reason}" if outcome.reason else ""
+    message = f"task {task.name!r} ended with {outcome.action!r}{reason}"
+    future.set_exception(TaskFailed(message, action=outcome.action, text=outcome.text))
+
+
+def new_id() -> str:
+    """An identifier for a run: in the order of their making, so that runs of one instant keep theirs."""
+    # Unique is enough, it is no secret; `random` is reseeded after a fork, and `uuid4` costs five times more.
+    return f"{time.time_ns():016x}{random.getrandbits(64):016x}"

@@ -58,7 +58,7 @@ class Others:
             paused = session.history.paused(session.name)
             self._there = session.history.others(session.clock.time())
             if self._there:
-                session.refresh_states()
+                session.record.refresh_all()
         except HistoryError as error:
             session.report(f"the shared history cannot be read: {error}")
             return

@@ -83,6 +83,14 @@ class Planner:
         """The tasks that wait for this."""
         return tuple(self._watchers.get(key, ()))
 
+    def check_names(self) -> None:
+        """Report the conditions that wait for a task that does not exist."""
+        for task in self._session.tasks:
+            for key in task.start_cond.keys() | task.end_cond.keys():
+                kind, name = key if isinstance(key, tuple) else ("", None)
+                if kind == "task" and name is not None and name not in self._session:
+                    self._session.report(f"task {task.name!r} waits for task {name!r}, which does not exist")
+
     # --- wishes ---
 
     def request(self, task: Task, batch: Batch) -> None:
@@ -105,8 +113,8 @@ class Planner:
             return batches.popleft()
         if task.force_run:
             object.__setattr__(task, "force_run", False)
-        else:
-            self._retries.pop(task, None)
+            return Batch({})
+        self._retries.pop(task, None)
         return NO_WISHES
 
     def expected(self, task: Task) -> float:
@@ -167,7 +175,7 @@ class Planner:
         now = self._session.clock.time()
         state = task.state
         if state.running and not self.parallel(task):
-            self._session.refresh_state(task)
+            self._session.record.refresh(task)
             self.plan(task)
             return None
         if self.forced(task):

@@ -128,6 +128,10 @@ class Job(NamedTuple):
     task: Any = None
 
 
+class RemoteError(Exception):
+    """What a task raised in another process, as text: the exception itself may not survive the way."""
+
+
 class Outcome(NamedTuple):
     """How a run ended.
 
@@ -144,3 +148,11 @@ class Outcome(NamedTuple):
     error: BaseException | None = None
     text: str = ""
     control: str = ""
+
+    @property
+    def reason(self) -> str:
+        """Why it did not succeed, in one line; "" where nobody said."""
+        said = str(self.error).partition("\n")[0] if self.error is not None else ""
+        if self.error is None or isinstance(self.error, RemoteError):
+            return said
+        return f"{type(self.error).__name__}: {said}"

@@ -138,10 +138,10 @@ class Scheduler:
             while not self._is_over():
                 self.cycle()
                 if not self._inbox and not self._is_over():
-                    self._nap()
+                    self._nap(self.pause())
             ending = Ending(self)
             while ending.goes_on():
-                self._nap()
+                self._nap(ending.pause())
                 ending.cycle()
             self.wish = ending.goal
 
@@ -162,18 +162,17 @@ class Scheduler:
                         await waker.sleep(self.pause())
                 ending = Ending(self)
                 while ending.goes_on():
-                    await waker.sleep(self.pause())
+                    await waker.sleep(ending.pause())
                     ending.cycle()
                 self.wish = ending.goal
         finally:
             self._waker = own
             self.launcher.executors.loop = None
 
-    def _nap(self) -> None:
+    def _nap(self, pause: float) -> None:
         waker = self._waker
         if isinstance(waker, TurnedWaker):
             waker.busy = bool(self.launcher.runs)
-        pause = self.pause()
         if pause > 0:
             waker.sleep(pause)
 
@@ -212,7 +211,7 @@ class Scheduler:
         self.cycles += 1
 
     def _do_due(self, now: float) -> None:
-        ready: list[tuple[float, int, Task, float]] = []
+        ready: list[tuple[float, int, Task, float, str]] = []
         for entry in self.agenda.due(now):
             if entry.kind == "timeout":
                 self.launcher.end(entry.subject, "timeout")
@@ -222,11 +221,12 @@ class Scheduler:
                 due = self.planner.look(entry.subject, entry.at)
                 if due is not None:
                     task = entry.subject
-                    ready.append((-task.priority, task.order, task, due))
+                    ready.append((-task.priority, task.order, task, due, task.state.run_id))
         ready.sort(key=_urgency)
-        for _, _, task, due in ready:
+        for _, _, task, due, seen in ready:
             if task._registered:  # noqa: SLF001 - one that ran before it may have removed it
-                self.launcher.start(task, due, self._execution)
+                self.launcher.start(task, due, seen, self._execution)
+                self.read_inbox()  # what ran here has ended, and comes first in the log
 
     def end_if_told(self, task: Task) -> None:
         """End a task's runs, if its end condition or somebody says so."""
@@ -320,6 +320,8 @@ class Scheduler:
             self.others.close()
             self.launcher.close(0.0 if self.forced_end else KILL_GRACE)
             session.tell("redengine.scheduler.stopped")
+            if session.closed:
+                session.history.close()
 
     def _start_up(self, only: Iterable[Task] | None, *, obey: bool, batch: Batch) -> None:
         session = self.session
@@ -328,8 +330,8 @@ class Scheduler:
         self.cycles = 0
         self.started = clock.time()
         self.planner.refresh()
-        session.catch_up()
-        session.check_names()
+        session.record.catch_up()
+        self.planner.check_names()
         self.others.open()
         session.tell("redengine.scheduler.started")
         for task in session.tasks:
@@ -353,7 +355,7 @@ class Scheduler:
             if getattr(task, mark) and not task.disabled:
                 always = type(task.start_cond) is AlwaysFalse
                 if always or task.force_run or self.session.check(task.start_cond, task):
-                    self.launcher.start(task, now)
+                    self.launcher.start(task, now, task.state.run_id)
         self.read_inbox()
 
     def _is_over(self) -> bool:
@@ -370,7 +372,9 @@ class Scheduler:
         except Exception as error:
             if not self.session.config.silence_cond_check:
                 raise ConditionError(f"the shut condition failed: {error}") from error
-            self.session.report(f"the shut condition failed: {error}", error)
+            message = f"the shut condition failed: {error}"
+            if message not in self.session.problems:  # told once, not each second
+                self.session.report(message, error)
             return False
 
     def _next_shut(self, now: float) -> float:
@@ -385,7 +389,7 @@ class Scheduler:
         self.__init__(self.session)  # type: ignore[misc]  # everything in it is the parent's
 
 
-def _urgency(ready: tuple[float, int, Task, float]) -> tuple[float, int]:
+def _urgency(ready: tuple[float, int, Task, float, str]) -> tuple[float, int]:
     return ready[:2]
 
 

@@ -60,11 +60,11 @@ class SessionView:
 
     def state(self, name: str | None) -> TaskState:
         """See `View`."""
-        return self.session.state_of(self._task(name))
+        return self.session.record.of(self._task(name))
 
     def counts(self, name: str | None) -> TaskState:
         """See `View`."""
-        return self.session.counts_of(self._task(name))
+        return self.session.record.counts(self._task(name))
 
     def _task(self, name: str | None) -> Task:
         if name is None and self.task is not None:

@@ -107,7 +107,9 @@ class Following:
                 else:
                     session.unit.expire(entity)
             if change.get("action") in {"add", "remove"} and isinstance(change.get("parentId"), str):
-                for parent in session.entities.find(change["parentId"]):
+                parents = session.entities.find(change["parentId"])
+                session.drop_copies(parents)
+                for parent in parents:
                     session.unit.expire_collections(parent)
 
     def _names_of(self, session: ReviewSession, spelling: str) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from sessionkit.events import EventHub
 from sessionkit.paths import expanded
 from sessionkit_review.coherence import Connecting, Following, Members
 from sessionkit_review.commit import Committer
+from sessionkit_review.components import ComponentOperations
 from sessionkit_review.custom_attributes import Configurations
 from sessionkit_review.decoding import Decoder
 from sessionkit_review.errors import ServerCompatibilityError
@@ -24,9 +25,9 @@ from sessionkit_review.factory import Types
 from sessionkit_review.flags import Flags
 from sessionkit_review.identity import EntityMap
 from sessionkit_review.loading import Loader
+from sessionkit_review.locations.server import ServerAccessor
 from sessionkit_review.plugins import discover, folders_of
 from sessionkit_review.protocol import KeyAuth, checked_headers
-from sessionkit_review.remote import RemoteOperations
 from sessionkit_review.schemas import SchemaCache, default_folder
 from sessionkit_review.store import EntityStore
 from sessionkit_review.unit import UnitOfWork
@@ -43,7 +44,7 @@ OLDEST: tuple[int, ...] = (3, 3, 11)
 """The oldest server that is understood."""
 
 
-class ReviewSession(RemoteOperations):
+class ReviewSession(ComponentOperations):
     """A session with a review server.
 
         with ReviewSession("https://studio.example", api_key, "jenkins") as session:
@@ -222,6 +223,10 @@ class ReviewSession(RemoteOperations):
             if cache is not None and isinstance(schemas, list):
                 cache.save(version, schemas)
         return schemas
+
+    def server_accessor(self) -> ServerAccessor:
+        """The storage of the server's own location."""
+        return ServerAccessor(self)
 
     # --- events ---
 

@@ -58,7 +58,9 @@ class UnitOfWork:
             for name, attribute in kind.attributes.items():
                 if attribute.default is not None and given.get(name, NOT_SET) is NOT_SET:
                     given[name] = attribute.make_default()
-        missing = [name for name in kind.primary_key_attributes if not isinstance(given.get(name), (str, int))]
+        missing = [
+            name for name in kind.primary_key_attributes if not isinstance(given.get(name), (str, int))
+        ]
         if missing:
             raise ConfigurationError(
                 f"a {kind.entity_type} needs {' and '.join(missing)}", hint="they are its primary key"
@@ -152,6 +154,14 @@ class UnitOfWork:
         if self._session.flags.record_operations:
             with self.lock:
                 self.operations.push(DeleteEntityOperation(entity.entity_type, entity._key))
+
+    def withdraw(self, entity: Entity) -> None:
+        """Take back an entity's creation, and all that was recorded for it."""
+        with self.lock:
+            identity = (entity.entity_type, entity._key)
+            self.operations.discard([each for each in self.operations if each.identity == identity])
+            self._session.entities.discard(entity)
+            self._changed.pop(id(entity), None)
 
     def undelete(self, entity: Entity) -> None:
         """Take back an entity's deletion, which has not been committed."""

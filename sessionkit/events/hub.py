@@ -180,20 +180,22 @@ class EventHub:
         Raises:
             EventHubConnectionError: when every attempt failed.
         """
+        if attempts < 1 or delay < 0:
+            raise ConfigurationError("reconnect() needs an attempt at least, and no negative delay")
         with self._lock:
             if self._transport.active:
                 self.disconnect(unsubscribe=False, reconnect=True, timeout=0.0)
-            for attempt in range(1, attempts + 1):
-                try:
-                    self.connect()
-                except EventHubConnectionError as error:
-                    if attempt == attempts:
-                        raise EventHubConnectionError(
-                            f"{attempts} attempts to reconnect failed, the last because: {error.message}"
-                        ) from error
-                    time.sleep(delay)
-                else:
-                    return
+        for left in reversed(range(attempts)):
+            try:
+                self.connect()
+            except EventHubConnectionError as error:
+                if not left:
+                    raise EventHubConnectionError(
+                        f"{attempts} attempts to reconnect failed, the last because: {error.message}"
+                    ) from error
+                time.sleep(delay)
+            else:
+                return
 
     def flush(self, timeout: float = 30.0) -> None:
         """Wait until the server has confirmed every subscription, and every event that was published.

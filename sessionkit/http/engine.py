@@ -313,11 +313,21 @@ class HttpEngine(SessionEngine):
             self._announce("sessionkit.request.sent", method=request.method, url=redacted_url(request.url))
         if self._limit is None:
             return self._follow(request, deadline)
+        if request.stream:
+            return self._hold_place(self._limit, request, deadline)
+        self._limit.acquire(deadline)
+        try:
+            return self._follow(request, deadline)
+        finally:
+            self._limit.release()
+
+    def _hold_place(self, limit: ConcurrencyLimit, request: Request, deadline: Deadline) -> Response:
+        """A stream keeps its place until it is closed."""
         with ExitStack() as place:
-            place.enter_context(self._limit.slot(deadline))
+            place.enter_context(limit.slot(deadline))
             response = self._follow(request, deadline)
             if response.raw is not None:
-                response.place = place.pop_all()  # a stream keeps its place until it is closed
+                response.place = place.pop_all()
             return response
 
     def received(self, response: Response, attempts: list[Attempt]) -> None:

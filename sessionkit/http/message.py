@@ -157,7 +157,7 @@ class Request:
     Attributes:
         method: "GET", "POST", ...
         url: Absolute.
-        headers: See `Headers`.
+        headers: See `Headers`; those given as such are taken over.
         body: Bytes, a `Body`, or None.
         credentials: Names of the headers that signing set; they never leave the session's origin.
         stream: Leave the body of a successful answer unread.
@@ -190,7 +190,7 @@ class Request:
     ) -> None:
         self.method = method
         self.url = url
-        self.headers = Headers(headers)
+        self.headers = headers if isinstance(headers, Headers) else Headers(headers)
         self.body = body
         self.stream = stream
         self.signed = signed
@@ -200,7 +200,9 @@ class Request:
 
     def copy(self) -> Request:
         """The same request without a signature."""
-        return Request(self.method, self.url, self.headers, self.body, stream=self.stream, signed=self.signed)
+        return Request(
+            self.method, self.url, self.headers.copy(), self.body, stream=self.stream, signed=self.signed
+        )
 
     @property
     def path_url(self) -> str:

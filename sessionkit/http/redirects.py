@@ -36,12 +36,9 @@ def redirected(request: Request, response: Response, target: str) -> Request:
         method = "HEAD" if method == "HEAD" else "GET"
     body = request.body if method == request.method else None
     if stays:
-        follower = Request(method, url, request.headers, body, stream=request.stream)
-        follower.credentials, follower.token, follower.hooks = (
-            request.credentials,
-            request.token,
-            request.hooks,
-        )
+        follower = Request(method, url, request.headers.copy(), body, stream=request.stream)
+        follower.credentials, follower.token = request.credentials, request.token
+        follower.hooks = request.hooks
         if body is None:
             for name in _OF_A_BODY:
                 follower.headers.pop(name, None)

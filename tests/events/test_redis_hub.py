@@ -123,6 +123,24 @@ def test_the_stream_is_bounded_and_a_gap_is_told(redis_server, connected, make_h
         assert client.xlen("sessionkit:events") < 500
 
 
+@pytest.mark.parametrize("query", ["", "?group=render&consumer=one"])
+def test_a_stream_that_was_lost_leaves_no_deaf_hub(redis_server, connected, make_hub, query):
+    ann, bob = connected(redis_server.url(), key=None), make_hub(redis_server.url(query), key=None)
+    got = collect(bob)
+    bob.connect()
+    bob.run_in_thread()
+    ann.publish(Event("x", data=1))
+    eventually(lambda: got == [1])
+    bob.disconnect(unsubscribe=False, reconnect=True)
+    with redis.Redis(port=redis_server.port) as client:
+        client.flushall()
+        # Another Redis, whose clock is behind: its entries are older than the place the hub had.
+        client.xadd("sessionkit:events", {"event": '{"topic": "x", "data": 2}'}, id="1000-0")
+        bob.connect()
+        client.xadd("sessionkit:events", {"event": '{"topic": "x", "data": 3}'}, id="1000-1")
+    eventually(lambda: got == [1, 2, 3])
+
+
 def test_what_is_no_event_is_ignored(redis_server, connected, caplog):
     hub = connected(redis_server.url(), key=None)
     got = collect(hub)

@@ -12,6 +12,7 @@ import pytest
 import trustme
 from event_servers import QUICK, EventServer, eventually
 
+from sessionkit.errors import ConfigurationError
 from sessionkit.events import (
     Backoff,
     Event,
@@ -70,6 +71,28 @@ def test_no_server_is_an_error(make_hub, unused_port):
     with pytest.raises(EventHubConnectionError, match="2 attempts"):
         hub.reconnect(attempts=2, delay=0.01)
     assert not hub.connected
+
+
+def test_a_hub_that_waits_between_attempts_holds_nobody_up(make_hub, unused_port, monkeypatch):
+    hub = make_hub(f"http://127.0.0.1:{unused_port}")
+    waits = []
+
+    def subscribe_meanwhile(seconds):
+        other = threading.Thread(target=hub.subscribe, args=("topic=x", print))
+        other.start()
+        other.join(10)
+        waits.append((seconds, other.is_alive()))
+
+    monkeypatch.setattr("time.sleep", subscribe_meanwhile)
+    with pytest.raises(EventHubConnectionError, match="3 attempts"):
+        hub.reconnect(attempts=3, delay=7)
+    assert waits == [(7, False), (7, False)]
+
+
+@pytest.mark.parametrize("options", [{"attempts": 0}, {"delay": -1}], ids=str)
+def test_attempts_that_cannot_be_made(make_hub, unused_port, options):
+    with pytest.raises(ConfigurationError):
+        make_hub(f"http://127.0.0.1:{unused_port}").reconnect(**options)
 
 
 @pytest.fixture

@@ -37,8 +37,6 @@ def sandbox_options(manual_clock):
 def environment(sandbox, monkeypatch):
     for name, value in sandbox.env.items():
         monkeypatch.setenv(name, value)
-    for backend in BACKENDS:
-        monkeypatch.setattr(backend, "base_url", sandbox.env[f"{backend.__name__.upper()}_URL"])
 
 
 def test_a_key_in_a_header(sandbox):

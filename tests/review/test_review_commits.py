@@ -225,16 +225,14 @@ def test_what_others_record_while_a_commit_is_on_the_wire_is_kept(session, scope
     session.send = lambda request, deadline: (sent.set(), two_recorded.wait(10), send(request, deadline))[2]
     committing = threading.Thread(target=session.commit)
     committing.start()
-    while (
-        len(sandbox.requests(path="/api")) == before and committing.is_alive() and not session.committer.lock
-    ):
-        pass
+    assert sent.wait(10)
     two = session.create("Scope", {"name": "two"})
     task["description"] = "second"
     two_recorded.set()
     committing.join()
-    if inspection.state(one) is NOT_SET and inspection.state(two) is CREATED:
-        assert scopes() == ["one"]
+    session.send = send
+    assert scopes() == ["one"]
+    assert inspection.states([one, two, task]) == [NOT_SET, CREATED, MODIFIED]
     assert task["description"] == "second"
     session.commit()
     assert scopes() == ["one", "two"]

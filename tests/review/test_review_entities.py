@@ -43,7 +43,8 @@ def test_values_that_are_written_out_once_reach_every_mention(session):
 def test_dates_are_aware(session):
     task = session.decode(
         '{"__entity_type__": "Task", "id": "t", "start_date": {"__type__": "datetime", "value": '
-        '"2024-01-02T03:04:05"}, "end_date": {"__type__": "datetime", "value": "2024-01-02T03:04:05.5+02:00"},'
+        '"2024-01-02T03:04:05"}, "end_date": '
+        '{"__type__": "datetime", "value": "2024-01-02T03:04:05.5+02:00"}, '
         '"created_at": {"__type__": "date", "value": "2024-01-02"}}'
     )
     assert task["start_date"] == datetime(2024, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
@@ -74,7 +75,7 @@ def test_nonsense_is_a_typed_error_or_harmless(session, text):
 
 
 def test_an_unknown_type_is_named(session):
-    with pytest.raises(UnknownEntityType, match="no entity type 'Tsak'\n.*did you mean 'Task'"):
+    with pytest.raises(UnknownEntityType, match=r"(?s)no entity type 'Tsak'.*did you mean 'Task'"):
         session.decode('{"__entity_type__": "Tsak", "id": "x"}')
     with pytest.raises(KeyError):
         session.create("Tsak", {})

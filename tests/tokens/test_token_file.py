@@ -270,6 +270,54 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_file(store, path):
         assert store.load("k") == TOKEN
 
 
+STEPPER = textwrap.dedent("""
+    import os, signal, sys
+    from sessionkit.tokens import FileTokenStore, Token
+
+    store = FileTokenStore(sys.argv[1])
+    store.save("k", Token("value-0", 2e9))
+
+    def die_at(step):
+        def trace(frame, event, argument):
+            nonlocal step
+            if not frame.f_code.co_filename.endswith("document.py"):
+                return None
+            step -= event == "line"
+            if step == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return trace
+        return trace
+
+    step = 0
+    while True:
+        step += 1
+        child = os.fork()
+        if child == 0:
+            sys.settrace(die_at(step))
+            store.save("k", Token(f"value-{step}", 2e9))
+            os._exit(0)
+        finished = os.waitpid(child, 0)[1] == 0
+        print(step, store.load("k").value, flush=True)
+        if finished:
+            break
+        for leftover in store.path.parent.glob("*.tmp"):  # looking at them takes lines
+            leftover.unlink()
+""")
+
+
+def test_a_writer_killed_at_any_line_leaves_the_old_file_or_the_new_one(path):
+    done = subprocess.run(
+        [sys.executable, "-c", STEPPER, str(path)], capture_output=True, text=True, timeout=60, check=True
+    )
+    found = [line.split() for line in done.stdout.splitlines()]
+    assert len(found) > 20
+    before = "value-0"
+    for step, value in found:
+        assert value in {before, f"value-{step}"}
+        before = value
+    assert before == f"value-{len(found)}"
+
+
 def test_leftovers_of_killed_writers_are_swept_away(store, path):
     store.save("k", TOKEN)
     old, new = (path.parent / document.temporary_name(path, tag) for tag in ("old", "new"))

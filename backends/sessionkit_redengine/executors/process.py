@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import pickle
@@ -16,15 +17,17 @@ from sessionkit.clock import SYSTEM_CLOCK, Deadline
 from sessionkit.registry import current_sessions
 from sessionkit_redengine.errors import TaskCrashed, TaskSetupError
 from sessionkit_redengine.executors.base import Executor
-from sessionkit_redengine.runs import Job, Outcome, Run
+from sessionkit_redengine.runs import Job, Outcome, RemoteError, Run
 from sessionkit_redengine.worker import perform_with
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.context import BaseContext
 
     from sessionkit_redengine.executors.base import Done
+
+log = logging.getLogger(__name__)
 
 _GRACE = 1.0  # seconds for a process to end when it was asked to
 
@@ -161,12 +164,13 @@ class _Worker:
         self._drop()
         context = self._pool._context  # noqa: SLF001 - the pool's own worker
         # With "fork", a process made at the same time would inherit the other end and keep it open.
+        method = context.get_start_method()
         with _starting:
             here, there = context.Pipe()
             _open_ends.append(here)
             process = context.Process(  # type: ignore[attr-defined]  # every context has it, the stub's base has not
                 target=serve,
-                args=(there, tuple(_open_ends) if context.get_start_method() == "fork" else ()),
+                args=(there, tuple(_open_ends) if method == "fork" else (), dict(os.environ)),
                 name="redengine-worker",
                 daemon=self._pool._daemon,  # noqa: SLF001 - the pool's own worker
             )
@@ -242,7 +246,7 @@ def _failed(message: str, error: BaseException) -> Outcome:
 # --- in the other process ---
 
 
-def serve(connection: Connection, inherited: Sequence[Connection]) -> None:
+def serve(connection: Connection, inherited: Sequence[Connection], environment: Mapping[str, str]) -> None:
     """Run jobs as they come, until the parent goes.
 
     A thread reads them, so that the parent's end is seen in the middle of a job as well: the job dies with
@@ -250,6 +254,9 @@ def serve(connection: Connection, inherited: Sequence[Connection]) -> None:
     """
     for other in inherited:
         other.close()
+    # A fork server's children have the environment of when it started.
+    os.environ.clear()
+    os.environ.update(environment)
     orders: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(connection, orders), daemon=True).start()
     opened: dict[bytes, list[Any]] = {}
@@ -270,7 +277,7 @@ def _answer(order: bytes, opened: dict[bytes, list[Any]]) -> bytes:
     try:
         job, sessions = pickle.loads(order)  # noqa: S301 - from our own parent
         if sessions and sessions not in opened:
-            opened[sessions] = [pickle.loads(one) for one in pickle.loads(sessions)]  # noqa: S301 - see above
+            opened[sessions] = _opened(pickle.loads(sessions))  # noqa: S301 - see above
         outcome = perform_with(job, opened.get(sessions, ()))
     except BaseException as error:  # noqa: BLE001 - it is reported
         outcome = _failed(f"the task cannot be received: {error!r}", error)
@@ -281,5 +288,16 @@ def _answer(order: bytes, opened: dict[bytes, list[Any]]) -> bytes:
         return pickle.dumps(_failed(f"the task's result cannot be sent back: {error!r}", error))
 
 
+def _opened(pickled: Sequence[bytes]) -> list[Any]:
+    """The parent's current sessions, as far as they can be opened here: a task may need none of them."""
+    sessions = []
+    for one in pickled:
+        try:
+            sessions.append(pickle.loads(one))  # noqa: S301 - from our own parent
+        except Exception as error:  # noqa: BLE001 - a backend may raise anything
+            log.warning("a current session cannot be opened in this process: %s", error)
+    return sessions
+
+
 def _portable(error: BaseException | None) -> BaseException | None:
-    return None if error is None else RuntimeError(f"{type(error).__name__}: {error}")
+    return None if error is None else RemoteError(f"{type(error).__name__}: {error}")

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from sessionkit_redengine.history.port import Database, Execute
 
 _RUN = "session, task, run_id, due, started, ended, action, error, owner"
-_PAGE = 500
 _SERIES = 1_024
 
 
@@ -36,6 +35,8 @@ class DatabaseHistory(History):
 
     shared = True
     lasting = True
+    #: Runs read at a time.
+    _page_size = 500
 
     def __init__(
         self, connect: Callable[[], Database], *, where: str = "", max_runs: int | None = None
@@ -126,9 +127,9 @@ class DatabaseHistory(History):
             return
         after: tuple[float, str] | None = None
         while True:
-            page = self._page(session, query, "ASC", after, _PAGE)
+            page = self._page(session, query, "ASC", after, self._page_size)
             yield from page
-            if len(page) < _PAGE:
+            if len(page) < self._page_size:
                 return
             after = (page[-1].started, page[-1].run_id)
 

@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from sessionkit_redengine.errors import HistoryError
 from sessionkit_redengine.history.port import Result
 
 if TYPE_CHECKING:
@@ -26,9 +27,17 @@ class SqliteDatabase:
     errors: tuple[type[Exception], ...] = (sqlite3.Error,)
 
     def __init__(self, path: str) -> None:
-        self._connection = sqlite3.connect(path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = NORMAL")
+        try:
+            connection = sqlite3.connect(path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise HistoryError(f"the history {path} cannot be opened: {error}") from error
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+        except sqlite3.Error as error:
+            connection.close()
+            raise HistoryError(f"the history {path} cannot be used: {error}") from error
+        self._connection = connection
 
     @contextmanager
     def transaction(self) -> Iterator[Execute]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING
 
+from sessionkit.errors import ConfigurationError
 from sessionkit_redengine.errors import ParserError
 from sessionkit_redengine.periods.base import FOREVER, NEVER_INSIDE, Period, Span
 from sessionkit_redengine.periods.zones import FIRST_INSTANT, LAST_INSTANT
@@ -65,8 +66,12 @@ class Cron(Period):
 
     def _times(self, after: datetime) -> CronSim:
         # Imported here: two thirds of all schedules use no cron.
-        from cronsim import CronSim, CronSimError  # noqa: PLC0415
-
+        try:
+            from cronsim import CronSim, CronSimError  # noqa: PLC0415
+        except ImportError:
+            raise ConfigurationError(
+                "Cron expressions need cronsim.", hint='pip install "sessionkit[redengine]"'
+            ) from None
         try:
             return CronSim(_ALIASES.get(self.expression, self.expression), after)
         except CronSimError as error:

@@ -278,6 +278,7 @@ class TimeOfDay(_Dated):
 
     __slots__ = ()
     _back = 1  # no window is longer than a day
+
     def _at(self, begin: datetime, mark: Mark) -> datetime:
         return begin + timedelta(seconds=mark.seconds)
 

@@ -200,10 +200,10 @@ class Task(ABC):
 
     def get_status(self) -> str | None:
         """The same, read from the history when `force_status_from_logs` is set."""
-        return self.session.state_of(self).status
+        return self.session.record.of(self).status
 
     def _moment(self, *actions: str) -> datetime | None:
-        instant = self.session.state_of(self).latest(*actions)
+        instant = self.session.record.of(self).latest(*actions)
         return None if instant is None else datetime.fromtimestamp(instant, self.session.zone)
 
     @property
@@ -239,7 +239,7 @@ class Task(ABC):
     @property
     def is_running(self) -> bool:
         """Whether a run is on its way."""
-        return bool(self.session.state_of(self).running)
+        return bool(self.session.record.of(self).running)
 
     def is_alive(self) -> bool:
         """The same: whether a run is on its way."""

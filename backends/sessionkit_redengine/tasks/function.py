@@ -9,7 +9,7 @@ import sys
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from sessionkit.errors import ConfigurationError
 from sessionkit_redengine.arguments import BaseArgument
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from sessionkit_redengine.engine import Session
     from sessionkit_redengine.runs import Run
+
+
+F = TypeVar("F", bound="Callable[..., Any]")
 
 
 class Shape(NamedTuple):
@@ -111,7 +114,7 @@ class FuncTask(Task):
         if func is not None:
             self._mark(func)
 
-    def __call__(self, func: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, func: F) -> F:
         """Complete a task that was made without a function; the function is returned as it is."""
         if self._is_ready():
             raise ConfigurationError(f"The task {self.name!r} has its function already.")
@@ -193,8 +196,9 @@ class Delayed:
         with _import_paths([*self.sys_paths, *_home(self.path)]):
             func = self._function()
             shape = shape_of(func)
-            context_free = {name: _standing_for(value) for name, value in shape.arguments.items()}
-            given = {**context_free, **{name: parameters[name] for name in shape.names if name in parameters}}
+            for name in shape.arguments.keys() - parameters.keys():
+                raise _without_session(shape.arguments[name])
+            given = {name: parameters[name] for name in shape.names if name in parameters}
             return func(**(parameters if shape.open else given))
 
     def _function(self) -> Callable[..., Any]:
@@ -205,8 +209,8 @@ class Delayed:
         return func
 
 
-def _standing_for(argument: BaseArgument) -> Any:
-    raise TaskSetupError(
+def _without_session(argument: BaseArgument) -> TaskSetupError:
+    return TaskSetupError(
         f"{argument!r} is a default of a function that is imported where it runs, and there is no session",
         hint="give it among the task's parameters instead",
     )

@@ -1,7 +1,7 @@
 """A backend whose service wants an OAuth 2 token, fetched once and kept in a file.
 
 with Library("client-id", "client-secret") as library:
-library.search("dune")
+    library.search("dune")
 """
 
 from __future__ import annotations
@@ -21,24 +21,26 @@ class Library(HttpEngine):
     Args:
         client_id: The client; $LIBRARY_CLIENT_ID when not given.
         client_secret: Its secret; $LIBRARY_CLIENT_SECRET when not given.
+        base_url: Where the service is; $LIBRARY_URL when not given.
         token_file: Where the token is kept for this and every other process.
         options: See `HttpEngine`.
     """
 
     __metakey__ = "library"
-    base_url = os.environ.get("LIBRARY_URL", "https://api.library.test")
+    base_url = "https://api.library.test"
 
     def __init__(
         self,
         client_id: str | None = None,
         client_secret: str | None = None,
+        base_url: str | None = None,
         token_file: str = "~/.library_token",  # noqa: S107 - a file's name
         **options: Any,
     ) -> None:
         client = client_id or os.environ.get("LIBRARY_CLIENT_ID", "")
         secret = client_secret or os.environ.get("LIBRARY_CLIENT_SECRET", "")
         auth = ClientCredentials("/oauth/token", client, secret, store=FileTokenStore(token_file))
-        super().__init__(auth=auth, principal=client, **options)
+        super().__init__(base_url or os.environ.get("LIBRARY_URL"), auth=auth, principal=client, **options)
 
     def search(self, words: str) -> Iterator[dict[str, Any]]:
         """The books that match, page after page, as they are asked for."""

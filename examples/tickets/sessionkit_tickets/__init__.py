@@ -1,7 +1,7 @@
 """A backend whose service wants a login, and a logout when one has done.
 
 with Tickets("ann", "password") as tickets:
-tickets.open("the printer is on fire")
+    tickets.open("the printer is on fire")
 """
 
 from __future__ import annotations
@@ -18,24 +18,26 @@ class Tickets(HttpEngine):
     Args:
         user: Who; $TICKETS_USER when not given.
         password: Their password; $TICKETS_PASSWORD when not given.
+        base_url: Where the service is; $TICKETS_URL when not given.
         options: See `HttpEngine`.
     """
 
     __metakey__ = "tickets"
-    base_url = os.environ.get("TICKETS_URL", "https://tickets.test/api")
+    base_url = "https://tickets.test/api"
 
-    def __init__(self, user: str | None = None, password: str | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        user: str | None = None,
+        password: str | None = None,
+        base_url: str | None = None,
+        **options: Any,
+    ) -> None:
         user = user or os.environ.get("TICKETS_USER", "")
         secret = Secret(password or os.environ.get("TICKETS_PASSWORD", ""))
-        auth = CredentialLogin(
-            "/session",
-            {"user": user, "password": secret},
-            token="session.token",
-            header="X-Session",
-            scheme="",
-            logout=("DELETE", "/session"),
-        )
-        super().__init__(auth=auth, principal=user, **options)
+        login = {"user": user, "password": secret}
+        token = {"token": "session.token", "header": "X-Session", "scheme": ""}
+        auth = CredentialLogin("/session", login, logout=("DELETE", "/session"), **token)
+        super().__init__(base_url or os.environ.get("TICKETS_URL"), auth=auth, principal=user, **options)
 
     def open(self, title: str) -> int:
         """Open a ticket; returns its number."""

@@ -19,7 +19,8 @@ itself forgot when it crashed, which its persistence settings decide.
 Without a group, every hub gets every event from its own `connect()` on. With a group, Redis keeps the place:
 a process that is started again gets what was published while it was away, the members of a group share the
 events among them, and an event whose handler's process died is given to another member after a minute
-(so a handler may see an event again; handle it twice with the same effect).
+(so a handler may see an event again; handle it twice with the same effect). Any member may be given a reply
+or an event with a target, also one that it is not for: ask, with `on_reply`, from a hub without a group.
 """
 
 from __future__ import annotations
@@ -170,9 +171,15 @@ class Place:
     def begin(self, client: Any) -> None:
         """Find the place at first, and look whether anything was missed later."""
         stream = self.settings.stream
+        entries = client.xrevrange(stream, count=1)
+        newest = entries[0][0] if entries else "0-0"
         if not self.last:
-            newest = client.xrevrange(stream, count=1)
-            self.last = newest[0][0] if newest else "0-0"
+            self.last = newest
+            return
+        if _number(newest) < _number(self.last):
+            # What comes next may be older than this hub's place: behind it, the hub would wait in vain.
+            _logger.error("the stream %s was lost or exchanged, and is read from its beginning", stream)
+            self.last = "0-0"
             return
         oldest = client.xrange(stream, count=1)
         passed = oldest and _number(oldest[0][0]) > _number(self.last)
@@ -202,11 +209,14 @@ class GroupPlace(Place):
         self._claimed_at = time.monotonic()
 
     def begin(self, client: Any) -> None:
-        """Make the group unless it is there; a new one begins with what is published from now on."""
+        """Make the group unless it is there; one made at first begins with what is published from now on.
+
+        One that is gone when this hub returns was lost with its stream: it begins with what there is.
+        """
         self._unfinished = True
-        self.last = "0-0"
+        begin, self.last = "0" if self.last else "$", "0-0"
         try:
-            client.xgroup_create(self.settings.stream, self.settings.group, id="$", mkstream=True)
+            client.xgroup_create(self.settings.stream, self.settings.group, id=begin, mkstream=True)
         except redis.ResponseError as error:
             if "BUSYGROUP" not in str(error):
                 raise

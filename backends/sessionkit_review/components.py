@@ -1,0 +1,341 @@
+"""What a session does with files: components, locations, uploads, downloads, encoding."""
+
+from __future__ import annotations
+
+import base64
+import mimetypes
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from sessionkit.errors import ConfigurationError, UnexpectedResponse
+from sessionkit.transfer import Part, digest_of, upload, upload_parts
+from sessionkit_review import symbols
+from sessionkit_review.collection import Collection
+from sessionkit_review.errors import LocationError
+from sessionkit_review.locations.disk import DiskAccessor
+from sessionkit_review.locations.location import Location, Setup
+from sessionkit_review.locations.structure import EntityIdStructure, OriginStructure
+from sessionkit_review.remote import RemoteOperations
+from sessionkit_review.storage import setup_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from sessionkit.transfer import Progress
+    from sessionkit_review.entity import Entity
+    from sessionkit_review.locations.server import ServerAccessor
+
+_SEQUENCE = re.compile(r"(?P<head>.*?)%(?P<padding>\d*)d(?P<tail>[^/\\]*?)\s+\[(?P<ranges>[\d,\s-]+)\]$")
+MB: Final = 1 << 20
+# Bytes of a part by the size of the file: never more than the 10,000 parts that storages take.
+_PART_SIZES: Final = ((128 * MB, 8 * MB), (1024 * MB, 16 * MB), (8192 * MB, 32 * MB), (65536 * MB, 64 * MB))
+REVIEW_COMPONENTS: Final = re.compile(r"ftrackreview-(mp4|webm|image)")
+
+
+def part_size_of(size: int) -> int:
+    """Bytes of each part of a file of `size` bytes."""
+    return next((part for limit, part in _PART_SIZES if size <= limit), 128 * MB)
+
+
+class ComponentOperations(RemoteOperations):
+    """Components and their files."""
+
+    # --- locations ---
+
+    @property
+    def location_setups(self) -> dict[str, Setup]:
+        """What this machine knows of locations, by their id; shared with siblings."""
+        setups: dict[str, Setup] = self.shared("locations", self._built_in_setups)
+        return setups
+
+    def _built_in_setups(self) -> dict[str, Setup]:
+        disk = DiskAccessor()
+        return {
+            symbols.ORIGIN_LOCATION_ID: Setup(disk, OriginStructure(), 100, keeps_files=False, remembered={}),
+            symbols.UNMANAGED_LOCATION_ID: Setup(disk, OriginStructure(), 90, keeps_files=False),
+            symbols.REVIEW_LOCATION_ID: Setup(disk, OriginStructure(), 110, keeps_files=False),
+            symbols.SERVER_LOCATION_ID: Setup(self.server_accessor(), EntityIdStructure(), 150),
+            **dict(filter(None, [setup_of(self.server_information)])),
+        }
+
+    @property
+    def server_information(self) -> dict[str, Any]:
+        """What the server said of itself when the session began; a copy."""
+        raise NotImplementedError  # the session's
+
+    def server_accessor(self) -> ServerAccessor:
+        """The storage of the server's own location."""
+        raise NotImplementedError  # the session's
+
+    def location(self, identifier: str) -> Location:
+        """The location with this id.
+
+        Raises:
+            LocationError: when the server has none.
+        """
+        found = self.get("Location", identifier)
+        if not isinstance(found, Location):
+            raise LocationError(f"the server has no location {identifier}")
+        return found
+
+    @property
+    def server_location(self) -> Location:
+        """The server's own location."""
+        return self.location(symbols.SERVER_LOCATION_ID)
+
+    @property
+    def origin_location(self) -> Location:
+        """Where new components come from: files of this machine."""
+        return self.location(symbols.ORIGIN_LOCATION_ID)
+
+    def accessible_locations(self) -> list[Location]:
+        """The locations that can be reached from here, the one to use first first."""
+        found = [self.get("Location", each) for each, setup in self.location_setups.items() if setup.accessor]
+        there = [location for location in found if isinstance(location, Location)]
+        return sorted(there, key=lambda location: location.priority)
+
+    def pick_location(self, component: Entity | None = None) -> Location | None:
+        """The location to use: of those that have the whole `component`, or of all; None if there is none."""
+        if component is None:
+            return next(iter(self.accessible_locations()), None)
+        return self.pick_locations([component])[0]
+
+    def pick_locations(self, components: Sequence[Entity]) -> list[Location | None]:
+        """The location to use for each component."""
+        locations = self.accessible_locations()
+        available = self.get_component_availabilities(components, locations)
+        return [next((each for each in locations if found[each["id"]] == 100.0), None) for found in available]
+
+    def get_component_availability(
+        self, component: Entity, locations: Iterable[Entity] | None = None
+    ) -> dict[str, float]:
+        """How much of a component each location has, in percent, by the location's id."""
+        return self.get_component_availabilities([component], locations)[0]
+
+    def get_component_availabilities(
+        self, components: Sequence[Entity], locations: Iterable[Entity] | None = None
+    ) -> list[dict[str, float]]:
+        """How much of each component each location has, in percent, by the location's id; in one call."""
+        places = list(self.query("Location").all() if locations is None else locations)
+        parts = [_files_of(component) for component in components]
+        ids = list(dict.fromkeys(each for some in parts for each in some))
+        noted = self.select("ComponentLocation", "component_id", "location_id").where(component_id__in=ids)
+        held = {(each["location_id"], each["component_id"]) for each in (noted.all() if ids else ())}
+        for place, setup in self.location_setups.items():
+            held |= {(place, each) for each in setup.remembered or ()}
+        return [
+            {
+                place["id"]: 100.0 * sum((place["id"], each) in held for each in some) / max(1, len(some))
+                for place in places
+            }
+            for some in parts
+        ]
+
+    # --- components ---
+
+    def create_component(
+        self,
+        path: str | os.PathLike[str],
+        data: dict[str, Any] | None = None,
+        location: Location | str | None = "auto",
+    ) -> Entity:
+        """A component of a file, or of a sequence of files; committed, and added to a location.
+
+        >>> session.create_component("/renders/beauty.%04d.exr [1001-1040]", {"version_id": version["id"]})
+
+        Args:
+            path: A file; or a sequence as "head.%04d.tail [1-4, 6]".
+            data: Values for the component. One whose name begins with "ftrackreview-" goes to the server.
+            location: Where it is added; "auto" picks one, None leaves it where it is.
+
+        Raises:
+            ConfigurationError: when a file is not there.
+            LocationError: when there is no location to add it to.
+        """
+        values, text = dict(data or {}), os.fspath(path)
+        match = _SEQUENCE.fullmatch(text)
+        component, names = self._sequence(match, values) if match else self._file(Path(text), values)
+        self.commit()
+        remembered = self.origin_location.setup.remembered
+        assert remembered is not None
+        remembered.update(names)
+        if location == "auto":
+            review = REVIEW_COMPONENTS.match(str(component["name"]))
+            location = self.server_location if review else self.pick_location()
+            if location is None:
+                raise LocationError("there is no location that can be reached from here")
+        if isinstance(location, Location) and not location.is_origin:
+            location.add_component(component, self.origin_location)
+        return component
+
+    def _file(self, path: Path, values: dict[str, Any]) -> tuple[Entity, dict[str, str]]:
+        if not path.is_file():
+            raise ConfigurationError(f"there is no file {path}")
+        data = {"name": path.stem, "file_type": path.suffix, "size": path.stat().st_size, **values}
+        component = self.create("FileComponent", data)
+        return component, {component["id"]: str(path.absolute())}
+
+    def _sequence(self, match: re.Match[str], values: dict[str, Any]) -> tuple[Entity, dict[str, str]]:
+        padding = int(match["padding"] or 0)
+        files = {n: Path(f"{match['head']}{n:0{padding}d}{match['tail']}") for n in _numbers(match["ranges"])}
+        missing = [file for file in files.values() if not file.is_file()]
+        if missing:
+            raise ConfigurationError(
+                f"{len(missing)} files of the sequence are missing, such as {missing[0]}"
+            )
+        sizes = {number: file.stat().st_size for number, file in files.items()}
+        kind = Path(f"frame{match['tail']}").suffix
+        stem = Path(match["head"]).name.rstrip("._-") or "sequence"
+        data = {"name": stem, "file_type": kind, "size": sum(sizes.values()), "padding": padding, **values}
+        sequence = self.create("SequenceComponent", data)
+        names = {sequence["id"]: os.path.abspath(f"{match['head']}%0{padding}d{match['tail']}")}  # noqa: PTH100 - a pattern, no path
+        for number, file in files.items():
+            name = f"{number:0{padding}d}"
+            member = {"name": name, "file_type": kind, "size": sizes[number], "container": sequence}
+            names[self.create("FileComponent", member)["id"]] = str(file.absolute())
+        return sequence, names
+
+    # --- files ---
+
+    def get_upload_metadata(
+        self, component_id: str, file_name: str, file_size: int, checksum: str = "", parts: int | None = None
+    ) -> dict[str, Any]:
+        """Where and how a file is sent: `url` and `headers`, or for several parts `upload_id` and `urls`.
+
+        Args:
+            component_id: Whose file.
+            file_name: Its name.
+            file_size: Its bytes.
+            checksum: Its MD5, base64.
+            parts: In how many parts it is sent; None for whole.
+        """
+        operation: dict[str, Any] = {
+            "action": "get_upload_metadata",
+            "component_id": component_id,
+            "file_name": file_name,
+            "file_size": file_size,
+        }
+        operation |= {"checksum": checksum} if checksum else {}
+        operation |= {"parts": parts} if parts is not None else {}
+        found = self.read_operations([operation])[0]
+        if not isinstance(found, dict) or not isinstance(
+            found.get("urls" if parts else "url"), list if parts else str
+        ):
+            raise UnexpectedResponse("the server does not say where the file is to be sent")
+        return found
+
+    def upload_component(
+        self,
+        component_id: str,
+        path: str | os.PathLike[str],
+        *,
+        progress: Callable[[Progress], None] | bool | None = None,
+        part_size: int | None = None,
+    ) -> None:
+        """Send a component's file to the server: streamed, checked, and in parts when it is large.
+
+        Args:
+            component_id: Whose file; the component exists on the server.
+            path: The file.
+            progress: See `sessionkit.transfer.upload`.
+            part_size: Bytes of each part; None chooses by the file's size.
+
+        Raises:
+            RequestError: what went wrong.
+            OSError: the file cannot be read.
+        """
+        file = Path(path)
+        size = file.stat().st_size
+        each = part_size or part_size_of(size)
+        count = -(-size // each)
+        if count <= 2:
+            checksum = base64.b64encode(bytes.fromhex(digest_of(file))).decode()
+            where = self.get_upload_metadata(component_id, file.name, size, checksum)
+            headers = {str(name): str(value) for name, value in (where.get("headers") or {}).items()}
+            headers.setdefault(
+                "Content-Type", mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+            )
+            upload(self, file, where["url"], headers=headers, progress=progress)
+            return
+        where = self.get_upload_metadata(component_id, file.name, size, parts=count)
+        try:
+            parts = [Part(int(each["part_number"]), str(each["signed_url"])) for each in where["urls"]]
+            upload_id = str(where["upload_id"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise UnexpectedResponse("the server does not say where the parts are to be sent") from error
+        sent = upload_parts(self, file, parts, part_size=each, progress=progress)
+        tags = [{"part_number": part.number, "e_tag": part.etag.strip('"')} for part in sent]
+        operation = {"action": "complete_multipart_upload", "component_id": component_id}
+        self.send_operations([{**operation, "upload_id": upload_id, "parts": tags}])
+
+    def download_component(self, component: Entity, path: str | os.PathLike[str], **options: Any) -> Path:
+        """Fetch a component's file from the server; it is there whole, or not at all.
+
+        Args:
+            component: Whose file.
+            path: The file to write.
+            options: See `sessionkit.transfer.download`, such as `progress`.
+
+        Raises:
+            TransferFailed: when it could not be had.
+        """
+        from sessionkit.transfer import Download, download  # noqa: PLC0415 - needed here only
+
+        item = Download(f"/component/get?id={component['id']}", Path(path))
+        result = download(self, [item], **options)
+        result.raise_for_failures()
+        return Path(path)
+
+    def encode_media(
+        self,
+        media: Entity | str | os.PathLike[str],
+        version_id: str | None = None,
+        keep_original: bool | str = "auto",
+    ) -> Entity:
+        """Have the server make pictures and films for the web of a component; the job that does it.
+
+        Args:
+            media: A component that is on the server, or a file, which becomes one.
+            version_id: The version that they are added to; by default the component's.
+            keep_original: Whether the component is kept; "auto" keeps one that was there before.
+
+        Raises:
+            LocationError, RequestError: what went wrong.
+        """
+        if isinstance(media, (str, os.PathLike)):
+            component = self.create_component(media, location=self.server_location)
+            keep = False if keep_original == "auto" else bool(keep_original)
+        else:
+            component, keep = media, bool(keep_original)
+            if self.server_location.get_component_availability(component) < 100.0:
+                source = self.pick_location(component)
+                if source is None:
+                    raise LocationError(f"{component} is in no location that can be reached from here")
+                self.server_location.add_component(component, source)
+        operation = {"action": "encode_media", "component_id": component["id"], "keep_original": keep}
+        job_id = self.one_result({**operation, "version_id": version_id}, "job_id")
+        job = self.get("Job", str(job_id))
+        if job is None:
+            raise UnexpectedResponse(f"the server began job {job_id}, and does not know it")
+        return job
+
+
+def _numbers(ranges: str) -> list[int]:
+    """The frames of "1-4, 6"."""
+    numbers: list[int] = []
+    for part in ranges.split(","):
+        first, _, last = part.strip().partition("-")
+        if not first.isdecimal() or (last and not last.isdecimal()):
+            raise ConfigurationError(f"{part.strip()!r} are no frames", hint='such as "1001-1040, 1042"')
+        numbers += range(int(first), int(last or first) + 1)
+    return numbers
+
+
+def _files_of(component: Entity) -> list[str]:
+    """The ids of what has to be somewhere for a component to be there."""
+    members = component["members"] if "members" in component.attributes else None
+    if isinstance(members, Collection) and len(members):
+        return [each for member in members for each in _files_of(member)]
+    return [component["id"]]

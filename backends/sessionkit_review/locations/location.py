@@ -1,0 +1,321 @@
+"""`Location`: a place where the files of components are."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sessionkit.events import Event
+from sessionkit_review.entity import Entity
+from sessionkit_review.errors import (
+    ComponentInLocation,
+    ComponentNotInLocation,
+    LocationError,
+    ResourceNotFound,
+    UnsupportedOperation,
+)
+from sessionkit_review.locations.transformer import ResourceIdentifierTransformer
+from sessionkit_review.symbols import ORIGIN_LOCATION_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from sessionkit_review.locations.accessor import Accessor
+    from sessionkit_review.locations.structure import Structure
+
+
+@dataclass
+class Setup:
+    """What this machine knows of a location.
+
+    Attributes:
+        accessor: Its storage; None when it cannot be reached from here.
+        structure: How files are named in it.
+        priority: Lower ones are used sooner.
+        transformer: Between names here and on the server.
+        keeps_files: Whether adding a component copies its files, or only notes where they are.
+        remembered: Of a location that only this session knows: component ids and their names.
+    """
+
+    accessor: Accessor | None = None
+    structure: Structure | None = None
+    priority: int = 95
+    transformer: ResourceIdentifierTransformer = field(default_factory=ResourceIdentifierTransformer)
+    keeps_files: bool = True
+    remembered: dict[str, str] | None = None
+
+
+class Location(Entity):
+    """A place where the files of components are.
+
+    >>> location = session.ensure("Location", {"name": "studio.disk"})
+    >>> location.accessor = DiskAccessor(prefix="/mnt/studio")
+    >>> location.structure = StandardStructure()
+    >>> location.add_component(component, session.pick_location(component))
+    """
+
+    __slots__ = ()
+
+    @property
+    def setup(self) -> Setup:
+        """What this machine knows of it."""
+        return self.session.location_setups.setdefault(self.primary_key[0], Setup())
+
+    @property
+    def accessor(self) -> Accessor | None:
+        """Its storage; None when it cannot be reached from here."""
+        return self.setup.accessor
+
+    @accessor.setter
+    def accessor(self, accessor: Accessor | None) -> None:
+        self.setup.accessor = accessor
+
+    @property
+    def structure(self) -> Structure | None:
+        """How files are named in it."""
+        return self.setup.structure
+
+    @structure.setter
+    def structure(self, structure: Structure | None) -> None:
+        self.setup.structure = structure
+
+    @property
+    def priority(self) -> int:
+        """Lower ones are used sooner."""
+        return self.setup.priority
+
+    @priority.setter
+    def priority(self, priority: int) -> None:
+        self.setup.priority = priority
+
+    @property
+    def resource_identifier_transformer(self) -> ResourceIdentifierTransformer:
+        """Changes names on their way to the server and back."""
+        return self.setup.transformer
+
+    @resource_identifier_transformer.setter
+    def resource_identifier_transformer(self, transformer: ResourceIdentifierTransformer) -> None:
+        self.setup.transformer = transformer
+
+    # --- adding and removing ---
+
+    def add_component(self, component: Entity, source: Location, recursive: bool = True) -> None:
+        """See `add_components`."""
+        self.add_components([component], [source], recursive)
+
+    def add_components(
+        self,
+        components: Sequence[Entity],
+        sources: Location | Sequence[Location],
+        recursive: bool = True,
+    ) -> None:
+        """Copy components from other locations, note them as being here, and commit.
+
+        When something goes wrong on the way, what was copied before is removed again.
+
+        Args:
+            components: What to add.
+            sources: Where each of them is; one for all.
+            recursive: Also the members of containers.
+
+        Raises:
+            ComponentInLocation: when one is here already.
+            ComponentNotInLocation: when one is not at its source.
+            LocationError: when this location cannot be reached, or cannot name a component.
+        """
+        froms = [sources] * len(components) if isinstance(sources, Location) else list(sources)
+        present = [each for each in components if self.get_component_availability(each) == 100.0]
+        if present:
+            raise ComponentInLocation(f"{', '.join(map(str, present))} is in {self['name']} already")
+        pairs = [
+            (each, source)
+            for component, source in zip(components, froms, strict=True)
+            for each in _with_members(component, recursive=recursive)
+        ]
+        placed: dict[Entity, str] = {}
+        try:
+            for component, source in pairs:
+                placed[component] = self._place(component, source)
+        except BaseException:
+            self._undo(placed)
+            raise
+        self._note(placed)
+
+    def _place(self, component: Entity, source: Location) -> str:
+        """Bring one component's file here; its resource identifier."""
+        if self.accessor is None or self.structure is None:
+            raise LocationError(
+                f"the location {self['name']} has no accessor or structure here", hint="set them first"
+            )
+        origin = source.get_resource_identifier(component)
+        identifier = self.structure.get_resource_identifier(component, {"source_resource_identifier": origin})
+        if self.setup.keeps_files and "members" not in component.attributes:
+            if source.accessor is None:
+                raise LocationError(f"the location {source['name']} has no accessor here")
+            with _as_file(source.accessor, origin) as path:
+                self.accessor.put(identifier, path)
+        return identifier
+
+    def _undo(self, placed: dict[Entity, str]) -> None:
+        if self.accessor is not None and self.setup.keeps_files:
+            for component, identifier in placed.items():
+                if "members" not in component.attributes:
+                    with contextlib.suppress(Exception):  # the first error is the one to report
+                        self.accessor.remove(identifier)
+
+    def _note(self, placed: dict[Entity, str]) -> None:
+        """Note where the components are, and tell others."""
+        if self.setup.remembered is not None:
+            self.setup.remembered.update({each["id"]: name for each, name in placed.items()})
+        else:
+            for component, name in placed.items():
+                kept = self.setup.transformer.encode(name, {"component": component})
+                data = {"component_id": component["id"], "location_id": self["id"]}
+                self.session.create("ComponentLocation", {**data, "resource_identifier": kept})
+            self.session.commit()
+        for component in placed:
+            self._tell("ftrack.location.component-added", component)
+
+    def remove_component(self, component: Entity, recursive: bool = True) -> None:
+        """See `remove_components`."""
+        self.remove_components([component], recursive)
+
+    def remove_components(self, components: Iterable[Entity], recursive: bool = True) -> None:
+        """Remove components' files from here, and the notes that they are here, and commit.
+
+        Raises:
+            ComponentNotInLocation: when one is not here.
+        """
+        for component in components:
+            for each in _with_members(component, recursive=recursive):
+                identifier = self.get_resource_identifier(each)
+                if self.accessor is not None and self.setup.keeps_files and "members" not in each.attributes:
+                    with contextlib.suppress(ResourceNotFound):  # gone already, which is what was wanted
+                        self.accessor.remove(identifier)
+                self._forget(each)
+                self._tell("ftrack.location.component-removed", each)
+
+    def _forget(self, component: Entity) -> None:
+        if self.setup.remembered is not None:
+            self.setup.remembered.pop(component["id"], None)
+            return
+        noted = self.session.select("ComponentLocation").where(
+            component_id=component["id"], location_id=self["id"]
+        )
+        for each in noted.all():
+            self.session.delete(each)
+        self.session.commit()
+
+    def _tell(self, topic: str, component: Entity) -> None:
+        data = {"component_id": component["id"], "location_id": self["id"]}
+        hub = self.session._hub  # noqa: SLF001 - a session that has no hub tells nobody
+        if hub is not None:
+            hub.publish(Event(topic, data=data), on_error="ignore")
+
+    # --- asking ---
+
+    def get_component_availability(self, component: Entity) -> float:
+        """How much of a component is here, in percent."""
+        return self.get_component_availabilities([component])[0]
+
+    def get_component_availabilities(self, components: Sequence[Entity]) -> list[float]:
+        """How much of each component is here, in percent."""
+        return [found[self["id"]] for found in self.session.get_component_availabilities(components, [self])]
+
+    def get_resource_identifier(self, component: Entity) -> str:
+        """See `get_resource_identifiers`."""
+        return self.get_resource_identifiers([component])[0]
+
+    def get_resource_identifiers(self, components: Sequence[Entity]) -> list[str]:
+        """The names that components have here.
+
+        Raises:
+            ComponentNotInLocation: when one is not here.
+        """
+        names = self._names([component["id"] for component in components])
+        missing = [component for component in components if component["id"] not in names]
+        if missing:
+            raise ComponentNotInLocation(f"{', '.join(map(str, missing))} is not in {self['name']}")
+        decode = self.setup.transformer.decode
+        return [decode(names[each["id"]], {"component": each}) for each in components]
+
+    def _names(self, ids: Sequence[str]) -> dict[str, str]:
+        if self.setup.remembered is not None:
+            return {each: self.setup.remembered[each] for each in ids if each in self.setup.remembered}
+        wanted = self.session.select("ComponentLocation", "component_id", "resource_identifier")
+        found = wanted.where(location_id=self["id"], component_id__in=list(ids)).all()
+        return {each["component_id"]: each["resource_identifier"] for each in found}
+
+    def get_filesystem_path(self, component: Entity) -> str:
+        """Where on this machine a component is.
+
+        Raises:
+            UnsupportedOperation: when the location is no file system.
+        """
+        return self._reached().get_filesystem_path(self.get_resource_identifier(component))
+
+    def get_filesystem_paths(self, components: Sequence[Entity]) -> list[str]:
+        """Where on this machine components are."""
+        return [self._reached().get_filesystem_path(n) for n in self.get_resource_identifiers(components)]
+
+    def get_url(self, component: Entity) -> str:
+        """A component's URL.
+
+        Raises:
+            UnsupportedOperation: when the location has none.
+        """
+        return self._reached().get_url(self.get_resource_identifier(component))
+
+    def get_urls(self, components: Sequence[Entity]) -> list[str]:
+        """Components' URLs."""
+        return [self._reached().get_url(name) for name in self.get_resource_identifiers(components)]
+
+    def get_thumbnail_url(self, component: Entity, size: int | None = None) -> str:
+        """The URL of a picture of a component.
+
+        Raises:
+            UnsupportedOperation: unless this is the server's own location.
+        """
+        accessor: Any = self._reached()
+        if not hasattr(accessor, "get_thumbnail_url"):
+            raise UnsupportedOperation(f"the location {self['name']} makes no thumbnails")
+        return str(accessor.get_thumbnail_url(self.get_resource_identifier(component), size))
+
+    def _reached(self) -> Accessor:
+        if self.accessor is None:
+            raise LocationError(f"the location {self['name']} has no accessor here", hint="set one first")
+        return self.accessor
+
+    @property
+    def is_origin(self) -> bool:
+        """Whether this is where components come from before they are anywhere."""
+        return self.primary_key[0] == ORIGIN_LOCATION_ID
+
+
+def _with_members(component: Entity, *, recursive: bool) -> list[Entity]:
+    if not recursive or "members" not in component.attributes:
+        return [component]
+    return [
+        component,
+        *(each for item in component["members"] for each in _with_members(item, recursive=True)),
+    ]
+
+
+@contextlib.contextmanager
+def _as_file(accessor: Accessor, identifier: str) -> Iterator[Path]:
+    """What is stored, as a file of this machine: itself, or a copy for a while."""
+    found = None
+    with contextlib.suppress(UnsupportedOperation):
+        found = Path(accessor.get_filesystem_path(identifier))
+    if found is not None:
+        yield found
+        return
+    with tempfile.TemporaryDirectory(prefix="sessionkit-") as folder:
+        path = Path(folder, "content")
+        with accessor.open(identifier) as source, path.open("wb") as target:
+            while block := source.read(1 << 20):
+                target.write(block)
+        yield path

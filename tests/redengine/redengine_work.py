@@ -1,0 +1,79 @@
+"""Functions for tasks that run in other processes; they must be importable there."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+from sessionkit_redengine.arguments import Event
+
+
+def pid():
+    return os.getpid()
+
+
+def add(a, b=1):
+    return a + b
+
+
+def fail():
+    raise ValueError("told to")
+
+
+def die():
+    os._exit(3)
+
+
+def sleep(seconds=60):
+    time.sleep(seconds)
+    return "slept"
+
+
+async def async_add(a, b=1):
+    await asyncio.sleep(0)
+    return a + b
+
+
+async def async_sleep():
+    await asyncio.sleep(60)
+
+
+def unpicklable():
+    return lambda: None
+
+
+class Picky(Exception):
+    def __init__(self, one, two):
+        super().__init__(f"{one} and {two}")
+
+
+def raise_picky():
+    raise Picky("this", "that")
+
+
+def write(path, text="x"):
+    with Path(path).open("a") as stream:
+        stream.write(text)
+
+
+def slow_write(path, text, seconds):
+    write(path, f"<{text}")
+    time.sleep(seconds)
+    write(path, f">{text}")
+
+
+def note_task(task):
+    assert task.name == "a"
+    yield
+
+
+def event_number(event=Event()):
+    return event["data"]["number"]
+
+
+def current_session_name():
+    from sessionkit_redengine import Session
+
+    return Session.current().name

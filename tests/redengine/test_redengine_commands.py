@@ -1,0 +1,247 @@
+"""`sessionkit tasks`, the chart, and the doorbells by which processes wake each other."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+import redengine_work as work
+from click.testing import CliRunner
+from rich.console import Console
+
+from sessionkit.clock import SYSTEM_CLOCK
+from sessionkit.errors import ConfigurationError
+from sessionkit_redengine import FuncTask, doorbell
+from sessionkit_redengine.chart import Chart
+from sessionkit_redengine.commands import load, tasks
+from sessionkit_redengine.history import RunRecord, open_database
+
+APP = """
+from sessionkit_redengine import RedEngine
+app = RedEngine(execution="main", timezone="UTC", history={history!r})
+
+@app.task("daily")
+def fine():
+    return 1
+
+@app.task("every 1 hour")
+def broken():
+    raise ValueError("no such shot")
+
+later = app.task(command="true", start_cond="yearly on Feb 29th", name="later")
+"""
+
+
+@pytest.fixture
+def app(tmp_path, monkeypatch):
+    """A module with an application whose tasks have run once."""
+    history = tmp_path / "runs.db"
+    (tmp_path / "jobs.py").write_text(APP.format(history=str(history)))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    sys.modules.pop("jobs", None)
+    session = load("jobs:app")
+    session.run("fine", "broken")
+    yield session, history
+    sys.modules.pop("jobs", None)
+    session.close()
+
+
+def invoke(*arguments):
+    result = CliRunner().invoke(tasks, [str(argument) for argument in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_listing_tasks(app):
+    _, history = app
+    rows = {row["task"]: row for row in json.loads(invoke("--app", "jobs:app", "list", "--json"))}
+    assert [row["status"] for row in rows.values()] == ["success", "fail", ""]
+    assert rows["later"]["next due"].startswith("2028-02-29")
+    assert rows["fine"]["next due"] > rows["fine"]["last run"]
+    assert "TimeOfYear.on('Feb 29th')" in rows["later"]["start condition"]
+    table = invoke("--history", history, "list")
+    assert "broken" in table
+    assert "later" not in table
+
+
+def test_the_log(app):
+    _, history = app
+    assert "ValueError" in invoke("--history", history, "log")
+    runs = json.loads(invoke("--history", history, "log", "fine", "--json", "-n", "5"))
+    assert [(run["task"], run["action"]) for run in runs] == [("fine", "success")]
+
+
+def test_following(app):
+    session, history = app
+    thread = threading.Timer(0.2, lambda: session.run("broken"))
+    thread.start()
+    text = invoke("--history", history, "follow", "--for", "1.2")
+    thread.join()
+    assert "broken  fail" in text
+    assert "ValueError: no such shot" in text
+    assert "fine" not in text
+
+
+def test_charts(app, tmp_path):
+    _, history = app
+    assert "█" in invoke("--history", history, "chart")
+    invoke("--history", history, "chart", "--svg", tmp_path / "chart.svg")
+    assert "<svg" in (tmp_path / "chart.svg").read_text()
+
+
+def test_running_here_when_no_scheduler_does(app):
+    session, _ = app
+    invoke("--app", "jobs:app", "run", "fine")
+    assert len(list(session.get_task_log("fine", "success"))) == 2
+
+
+@pytest.fixture
+def scheduler(make_session, tmp_path):
+    session = make_session(clock=SYSTEM_CLOCK, history=tmp_path / "shared.db")
+    FuncTask(work.pid, session=session, name="told", start_cond="false")
+    FuncTask(work.pid, session=session, name="often", start_cond="every 20 ms")
+    thread = threading.Thread(target=session.start)
+    thread.start()
+    wait_until(lambda: session.scheduler.cycles)
+    yield session
+    session.shut_down()
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+def wait_until(true, timeout=8.0):
+    deadline = time.monotonic() + timeout
+    while not true():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.005)
+
+
+def test_a_scheduler_elsewhere_runs_pauses_and_resumes(scheduler, tmp_path):
+    history = tmp_path / "shared.db"
+    invoke("--history", history, "run", "told")
+    wait_until(lambda: scheduler["told"].status == "success")
+    invoke("--history", history, "pause", "often")
+    wait_until(lambda: "often" in scheduler.scheduler.planner.paused)
+    ran = len(list(scheduler.get_task_log("often", "run")))
+    time.sleep(0.1)
+    assert len(list(scheduler.get_task_log("often", "run"))) == ran
+    assert "paused" in invoke("--history", history, "list")
+    invoke("--history", history, "resume", "often")
+    wait_until(lambda: len(list(scheduler.get_task_log("often", "run"))) > ran)
+    invoke("--history", history, "run", "nobody")
+    wait_until(lambda: any("'nobody'" in problem for problem in scheduler.problems))
+
+
+def test_a_pause_lasts_over_a_restart(make_session, tmp_path, clock):
+    history = tmp_path / "shared.db"
+    open_database(str(history)).order("redengine", "a", "pause", 0)
+    session = make_session(history=history, shut_cond="scheduler has run over 1 hour")
+    FuncTask(int, session=session, name="a", start_cond="daily")
+    session.start()
+    assert session["a"].status is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["list"], "Which tasks"),
+        (["--app", "nothing_like_it", "list"], "cannot be imported"),
+        (["--app", "json:loads", "list"], "no session"),
+        (["--history", "{tmp}/empty.db", "list"], "0 sessions"),
+    ],
+)
+def test_what_the_command_does_not_know(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    with pytest.raises(ConfigurationError, match=message):
+        invoke(*(argument.format(tmp=tmp_path) for argument in arguments))
+
+
+def test_a_history_in_memory_is_nobody_elses(tmp_path, monkeypatch):
+    (tmp_path / "jobs.py").write_text(APP.format(history="memory"))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    sys.modules.pop("jobs", None)
+    try:
+        with pytest.raises(ConfigurationError, match="own process"):
+            invoke("--app", str(tmp_path / "jobs.py"), "pause", "fine")
+        sys.modules["jobs"].app.session.close()
+    finally:
+        sys.modules.pop("jobs", None)
+
+
+def test_it_is_a_command_of_sessionkit(app):
+    _, history = app
+    command = [sys.executable, "-m", "sessionkit.cli", "tasks", "--history", str(history), "log"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    output = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert "broken" in output.stdout
+
+
+# --- charts ---
+
+
+RUNS = [
+    RunRecord("s", "render <b>", "1", 0, 0.0, 60.0, "success"),
+    RunRecord("s", "render <b>", "2", 100, 100.0, 130.0, "fail"),
+    RunRecord("s", "publish", "3", 150, 150.0, None, "run"),
+]
+
+
+def test_a_chart_in_the_terminal():
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(Chart(RUNS, now=200.0).table(80))
+    text = console.export_text()
+    line = next(line for line in text.splitlines() if line.startswith("│ render"))
+    assert line.index("█") < line.index("▓")
+    assert "▶" in text
+    assert "00:03:20" in text
+
+
+def test_a_chart_as_svg():
+    svg = Chart(RUNS, now=200.0).svg()
+    root = ET.fromstring(svg)
+    bars = [node for node in root.iter("{http://www.w3.org/2000/svg}rect") if node.get("rx")]
+    assert len(bars) == 3
+    assert bars[0].find("{http://www.w3.org/2000/svg}title").text.startswith("render <b>: success")
+
+
+@pytest.mark.parametrize("runs", [[], RUNS[:1], [RunRecord("s", "x" * 99, "1", 5, 5.0, 5.0, "inaction")]])
+def test_charts_of_little(runs):
+    Console(file=io.StringIO()).print(Chart(runs).table(40))
+    ET.fromstring(Chart(runs).svg())
+
+
+# --- doorbells ---
+
+
+def test_a_doorbell_wakes_who_listens(tmp_path):
+    rung = threading.Event()
+    where = str(tmp_path / "runs.db")
+    assert doorbell.ring(where) == 0
+    bell = doorbell.Doorbell(where, rung.set)
+    assert doorbell.ring(where) == 1
+    assert rung.wait(5)
+    assert doorbell.ring(str(tmp_path / "other.db")) == 0
+    bell.close()
+    assert doorbell.ring(where) == 0
+    assert not bell._path.exists()
+
+
+def test_the_bell_of_a_process_that_died_is_taken_down(tmp_path):
+    where = str(tmp_path / "runs.db")
+    path = Path(doorbell._folder()) / f"{doorbell._prefix(where)}-dead"
+    doorbell._folder().mkdir(exist_ok=True)
+    bind = f"s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind({str(path)!r})"
+    code = f"import socket, os; {bind}; os._exit(0)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert path.exists()
+    assert doorbell.ring(where) == 0
+    assert not path.exists()

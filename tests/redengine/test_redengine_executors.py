@@ -1,0 +1,353 @@
+"""Where tasks run: each execution runs, fails, ends in time, is ended, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import multiprocessing
+import os
+import threading
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import redengine_work as work
+
+from sessionkit.clock import SYSTEM_CLOCK
+from sessionkit.errors import CallTimeout, ConfigurationError
+from sessionkit_redengine import CommandTask, FuncTask, TaskFailed, TaskTerminationException
+from sessionkit_redengine.arguments import TerminationFlag
+from sessionkit_redengine.errors import TaskSetupError
+
+LOCAL = ["main", "thread", "async", "process"]
+
+
+@pytest.fixture
+def real(make_session):
+    """Sessions on the machine's clock."""
+
+    def make(**options):
+        return make_session(**{"clock": SYSTEM_CLOCK, **options})
+
+    return make
+
+
+@pytest.mark.parametrize("execution", LOCAL)
+def test_a_task_returns_what_its_function_returns(real, execution):
+    session = real(execution=execution)
+    FuncTask(work.add, session=session, name="add", parameters={"a": 2, "b": 3, "c": 9})
+    assert session.execute("add") == 5
+    assert session.returns["add"] == 5
+    assert [record.action for record in session.get_task_log()] == ["run", "success"]
+    assert session["add"].status == "success"
+
+
+@pytest.mark.parametrize("execution", LOCAL)
+def test_a_task_that_raises_fails_with_its_traceback(real, execution):
+    session = real(execution=execution)
+    FuncTask(work.fail, session=session, name="fail")
+    with pytest.raises(TaskFailed, match="ValueError: told to") as caught:
+        session.execute("fail")
+    assert caught.value.action == "fail"
+    (record,) = session.get_task_log(action="fail")
+    assert "redengine_work.py" in record.exc_text
+    assert session["fail"].last_fail is not None
+    assert "fail" not in session.returns
+
+
+@pytest.mark.parametrize("execution", ["thread", "async", "process"])
+def test_an_async_function_runs_everywhere(real, execution):
+    session = real()
+    FuncTask(work.async_add, session=session, name="a", execution=execution, parameters={"a": 1})
+    assert session.execute("a") == 2
+
+
+def test_an_async_function_runs_on_the_loop_unless_told_otherwise(real):
+    session = real(execution="process")
+    task = FuncTask(work.async_add, session=session, name="a", parameters={"a": 1})
+    assert task.execution == "async"
+    assert session.execute("a") == 2
+
+
+def test_processes_and_threads_are_used_again(real):
+    session = real(execution="process", max_process_count=1, shut_cond="task 'pid' has succeeded")
+    pids = []
+    FuncTask(work.pid, session=session, name="pid")
+    tasks = [FuncTask(work.pid, session=session, name=f"pid{number}") for number in range(3)]
+    session.run(*tasks)
+    pids = {session.returns[task] for task in tasks}
+    assert len(pids) == 1
+    assert os.getpid() not in pids
+    threads = set()
+    for number in range(3):
+        FuncTask(
+            lambda: threads.add(threading.get_ident()),
+            session=session,
+            name=f"t{number}",
+            execution="thread",
+            start_cond=f"after task 't{number - 1}'" if number else "false",
+        )
+    for number in range(3):
+        session.run(f"t{number}")
+    assert os.getpid() not in threads
+
+
+@pytest.mark.parametrize("method", ["spawn", "fork", "forkserver"])
+def test_processes_can_be_started_in_every_way(real, method):
+    session = real(execution="process", process_start=method)
+    FuncTask(work.pid, session=session, name="pid")
+    assert session.execute("pid") not in {os.getpid(), None}
+
+
+def test_no_process_is_left(real):
+    session = real(execution="process")
+    FuncTask(work.pid, session=session, name="pid")
+    pid = session.execute("pid")
+    session.close()
+    assert pid not in {child.pid for child in multiprocessing.active_children()}
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_no_more_processes_run_than_configured(real, tmp_path):
+    session = real(execution="process", max_process_count=2)
+    out = tmp_path / "out"
+    for number in range(6):
+        parameters = {"path": str(out), "text": str(number), "seconds": 0.05}
+        FuncTask(work.slow_write, session=session, name=str(number), parameters=parameters)
+    session.run()
+    depth = most = 0
+    for character in out.read_text():
+        depth += {"<": 1, ">": -1}.get(character, 0)
+        most = max(most, depth)
+    assert most == 2
+    assert {task.status for task in session.tasks} == {"success"}
+
+
+def test_those_that_wait_for_a_place_start_by_priority(real, tmp_path):
+    session = real(execution="process", max_process_count=1)
+    out = tmp_path / "out"
+    for number, priority in enumerate([0, 5, 9, 5]):
+        parameters = {"path": str(out), "text": str(number)}
+        FuncTask(work.write, session=session, name=str(number), priority=priority, parameters=parameters)
+    session.run()
+    assert out.read_text() == "2130"
+
+
+def test_a_process_that_dies_is_a_crash_and_the_next_run_gets_another(real):
+    session = real(execution="process", max_process_count=1)
+    FuncTask(work.die, session=session, name="die")
+    FuncTask(work.pid, session=session, name="pid")
+    with pytest.raises(TaskFailed, match="exit code 3") as caught:
+        session.execute("die")
+    assert caught.value.action == "crash"
+    assert session["die"].last_crash is not None
+    assert session.execute("pid") > 0
+
+
+@pytest.mark.parametrize(
+    "function", [lambda: 1, work.unpicklable, work.raise_picky], ids=["task", "result", "error"]
+)
+def test_what_cannot_be_pickled_fails_the_run_and_nothing_else(real, function):
+    session = real(execution="process", max_process_count=1)
+    FuncTask(function, session=session, name="a")
+    FuncTask(work.add, session=session, name="b", parameters={"a": 1})
+    with pytest.raises(TaskFailed):
+        session.execute("a")
+    assert session.execute("b") == 2
+
+
+@pytest.mark.parametrize("execution", ["process", "async"])
+def test_a_run_that_takes_too_long_is_ended(real, execution):
+    session = real(execution=execution)
+    function = work.async_sleep if execution == "async" else work.sleep
+    FuncTask(function, session=session, name="slow", timeout=0.2)
+    begun = time.monotonic()
+    with pytest.raises(TaskFailed) as caught:
+        session.execute("slow")
+    assert caught.value.action == "terminate"
+    assert time.monotonic() - begun < 20
+    assert session["slow"].last_terminate is not None
+
+
+def test_a_thread_is_asked_to_end(real):
+    session = real(execution="thread")
+
+    def patient(flag=TerminationFlag()):
+        if flag.wait(20):
+            raise TaskTerminationException
+
+    FuncTask(patient, session=session, name="patient", timeout="100 ms")
+    with pytest.raises(TaskFailed) as caught:
+        session.execute("patient")
+    assert caught.value.action == "terminate"
+
+
+def test_a_thread_that_does_not_listen_goes_on_and_ends_as_it_will(real):
+    session = real(execution="thread")
+    FuncTask(work.sleep, session=session, name="deaf", timeout=0.05, parameters={"seconds": 0.3})
+    assert session.execute("deaf") == "slept"
+    assert session["deaf"].status == "success"
+
+
+def test_a_program_is_killed_with_its_children(real, tmp_path):
+    session = real(execution="thread")
+    out = tmp_path / "out"
+    CommandTask(f"(sleep 1; echo late > {out}) & wait", shell=True, session=session, name="slow", timeout=0.2)
+    with pytest.raises(TaskFailed) as caught:
+        session.execute("slow")
+    assert caught.value.action == "terminate"
+    time.sleep(1.2)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("execution", ["process", "async"])
+def test_the_end_condition_ends_a_run(real, execution):
+    session = real(execution=execution)
+    function = work.async_sleep if execution == "async" else work.sleep
+    FuncTask(function, session=session, name="slow", end_cond="scheduler has run over 300 ms")
+    with pytest.raises(TaskFailed) as caught:
+        session.execute("slow")
+    assert caught.value.action == "terminate"
+
+
+def test_another_task_may_be_what_ends_a_run(real):
+    session = real(execution="process", shut_cond="task 'slow' has terminated")
+    FuncTask(
+        work.sleep,
+        session=session,
+        name="slow",
+        start_cond="true",
+        end_cond="task 'stop' has succeeded",
+        execution="process",
+    )
+    FuncTask(
+        work.add,
+        session=session,
+        name="stop",
+        start_cond="task 'slow' is running",
+        parameters={"a": 1},
+        execution="thread",
+    )
+    session.start()
+    assert session["slow"].status == "terminate"
+
+
+def test_a_run_can_be_terminated_from_anywhere(real):
+    session = real(execution="process", shut_cond="task 'slow' has terminated")
+    task = FuncTask(work.sleep, session=session, name="slow", start_cond="daily")
+    timer = threading.Timer(0.3, task.terminate)
+    timer.start()
+    session.start()
+    timer.join()
+    assert task.status == "terminate"
+    assert task.force_termination is False
+
+
+def test_starting_never_blocks_the_scheduler(real):
+    session = real(execution="process", process_start="spawn", shut_cond="task 'slow' has succeeded")
+    ticks = []
+    FuncTask(work.pid, session=session, name="slow", start_cond="true")
+    FuncTask(
+        lambda: ticks.append(time.monotonic()),
+        session=session,
+        name="tick",
+        start_cond="every 20 ms",
+        execution="main",
+    )
+    session.start()
+    gaps = [later - earlier for earlier, later in pairwise(ticks)]
+    assert len(ticks) >= 3
+    assert sorted(gaps)[len(gaps) // 2] < 0.2
+
+
+@pytest.mark.parametrize(
+    "kind", [concurrent.futures.ThreadPoolExecutor, concurrent.futures.ProcessPoolExecutor]
+)
+def test_any_executor_runs_tasks(real, kind):
+    options = {"mp_context": multiprocessing.get_context("spawn")} if "Process" in kind.__name__ else {}
+    with kind(1, **options) as pool:
+        session = real(execution=pool)
+        FuncTask(work.add, session=session, name="add", parameters={"a": 2})
+        FuncTask(work.fail, session=session, name="fail")
+        assert session.execute("add") == 3
+        with pytest.raises(TaskFailed, match="told to"):
+            session.execute("fail")
+
+
+def test_an_executor_that_refuses_fails_the_run(real):
+    pool = concurrent.futures.ThreadPoolExecutor(1)
+    pool.shutdown()
+    session = real(execution=pool)
+    FuncTask(work.add, session=session, name="add", parameters={"a": 2})
+    with pytest.raises(TaskFailed, match="after shutdown"):
+        session.execute("add")
+    session.config.silence_task_prerun = False
+    with pytest.raises(TaskSetupError, match="after shutdown"):
+        session.run("add")
+
+
+def test_an_executor_that_cancels_terminates_the_run(real):
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        hold = threading.Event()
+        pool.submit(hold.wait, 20)
+        session = real(execution=pool)
+        FuncTask(work.pid, session=session, name="a", timeout=0.1)
+        with pytest.raises(TaskFailed) as caught:
+            session.execute("a")
+        hold.set()
+    assert caught.value.action == "terminate"
+
+
+def test_dask_runs_tasks_on_a_cluster(real):
+    distributed = pytest.importorskip("distributed")
+    from sessionkit_redengine import dask
+
+    options = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
+    with distributed.LocalCluster(**options) as cluster:
+        pool = dask(cluster.scheduler_address)
+        session = real(execution=pool)
+        FuncTask(work.add, session=session, name="add", parameters={"a": 2})
+        FuncTask(work.fail, session=session, name="fail")
+        assert session.execute("add") == 3
+        with pytest.raises(TaskFailed, match="told to"):
+            session.execute("fail")
+        pool._client.close()
+
+
+def test_what_is_no_execution(session):
+    with pytest.raises(ConfigurationError, match="bogus"):
+        FuncTask(print, session=session, name="a", execution="bogus")
+    with pytest.raises(ConfigurationError, match="bogus"):
+        session.config.execution = "bogus"
+
+
+def test_a_call_has_a_deadline(real):
+    session = real(execution="thread", shut_cond="task 'slow' has succeeded")
+    FuncTask(work.sleep, session=session, name="slow", parameters={"seconds": 1}, start_cond="true")
+    FuncTask(work.sleep, session=session, name="other", parameters={"seconds": 0.6})
+    thread = threading.Thread(target=session.start)
+    thread.start()
+    while not session.scheduler.is_alive:
+        time.sleep(0.01)
+    with pytest.raises(CallTimeout, match="'other'"):
+        session.execute("other", timeout=0.1)
+    thread.join()
+
+
+def test_tasks_may_run_beside_themselves(real):
+    session = real(execution="thread")
+    together = threading.Barrier(2, timeout=10)
+    FuncTask(together.wait, session=session, name="a", multilaunch=True)
+    futures = [session["a"].run(), session["a"].run()]
+    session.run("a", obey_cond=True)
+    assert sorted(future.result(1) for future in futures) == [0, 1]
+
+
+def test_runs_with_parameters_of_their_own(session):
+    FuncTask(work.add, session=session, name="add", parameters={"a": 1, "b": 1})
+    futures = [session["add"].run(a=number) for number in range(3)]
+    session.run(obey_cond=True)
+    assert [future.result(0) for future in futures] == [1, 2, 3]

@@ -1,0 +1,79 @@
+import json
+import sys
+
+import pytest
+
+from sessionkit.errors import ConfigurationError
+from sessionkit_review import formatter, storage
+from sessionkit_review.factory import mixin
+
+
+@pytest.fixture(scope="module")
+def sandbox(shared_sandbox):
+    return shared_sandbox
+
+
+def test_an_entity_is_written_for_people_without_loading(session, calls):
+    task = session.query("select name, status.name, metadata, notes from Task").first()
+    before = calls()
+    text = formatter.format(task, attribute_filter=formatter.FILTER["ignore_unset"], colour=False)
+    assert calls() == before
+    assert text.splitlines()[0] == str(task)
+    assert f"  name: {task['name']}" in text
+    assert "  status: <Status(" in text
+    assert "description" not in text
+    whole = formatter.format(task, recursive=True, colour=False, indent=2)
+    assert f"name: {task['status']['name']}" in whole
+    assert "  description: NOT_SET" in whole
+    assert "\x1b[" in formatter.format(task, colour=True)
+
+
+def test_colours_follow_the_environment(session, monkeypatch):
+    task = session.query("Task").first()
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b[" in formatter.format(task)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[" not in formatter.format(task)
+
+
+def test_the_studios_storage_is_set_up_by_the_server(session, tmp_path):
+    location = storage.configure(session, "studio.central", {"linux": str(tmp_path), "osx": str(tmp_path)})
+    kept = session.get("Setting", {"name": "storage_scenario", "group": "STORAGE"})
+    scenario = json.loads(kept["value"])
+    found = storage.setup_of({"storage_scenario": scenario})
+    if sys.platform != "win32":
+        assert found[0] == location["id"]
+        assert found[1].accessor.prefix == str(tmp_path)
+        assert found[1].priority == 1
+    with pytest.raises(ConfigurationError):
+        storage.configure(session, "x", {"amiga": "DH0:"})
+
+
+@pytest.mark.parametrize(
+    "scenario", [None, 5, {}, {"scenario": storage.SCENARIO}, {"scenario": storage.SCENARIO, "data": 5}]
+)
+def test_a_scenario_that_makes_no_sense_sets_nothing_up(scenario):
+    assert storage.setup_of({"storage_scenario": scenario}) is None
+
+
+def test_a_method_can_be_mixed_into_one_entity(session):
+    class Loud:
+        __slots__ = ()
+
+        def shout(self):
+            return self["name"].upper()
+
+    class Stateful:
+        def __init__(self):
+            self.x = 1
+
+        __slots__ = ("x",)
+
+    first, second = session.query("select name from Task limit 2").all()
+    mixin(first, Loud)
+    mixin(first, Loud)
+    assert first.shout() == first["name"].upper()
+    assert not hasattr(second, "shout")
+    assert session.get("Task", first["id"]) is first
+    with pytest.raises(ConfigurationError):
+        mixin(second, Stateful)
