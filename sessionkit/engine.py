@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from sessionkit.cache import Cache
     from sessionkit.events import EventHub
+    from sessionkit.registry import Entry
 
 log = logging.getLogger(__name__)
 
@@ -215,15 +216,15 @@ class SessionEngine(metaclass=Singleton):
             self.on_again(outcome, call)
             if waited > 0:
                 self.clock.sleep(waited)
+            self.check_open()  # somebody may have closed it meanwhile: nothing may sign in again
             request = request if outcome.request is None else outcome.request
 
     def _attempt(
         self, call: Any, request: Any, deadline: Deadline, attempts: list[Attempt]
     ) -> tuple[Any, Any, Outcome]:
         """One sending: the signed request, the response if any came, and what to do about it."""
-        signed = request
+        signed = self.sign(request, deadline)  # whose own calls are tried again by themselves
         try:
-            signed = self.sign(request, deadline)
             response = self.send(signed, deadline)
         except RequestError as error:
             return signed, None, self.recover(error, call, signed, attempts)
@@ -301,34 +302,36 @@ class SessionEngine(metaclass=Singleton):
         finally:
             slot.leave(entry)
 
-    # Each open `with` block on this session: its registry entry (None when detached), and whether
-    # leaving it closes the session.
-    _blocks: list[tuple[Any, bool]] | None = None
+    # The registry's entries of the open `with` blocks on this session (a detached one's never show), and
+    # whether leaving the last of them closes it.
+    _blocks: list[Entry] | None = None
+    _closed_by_block = False
 
     def __enter__(self) -> Self:
         self.check_open()
         if self._blocks is None:
             self._blocks = []
-        closes = not self.borrowed and not self._blocks
+        if not self._blocks:
+            self._closed_by_block = not self.borrowed
         self.borrowed = False
         slot = type(self)._slot  # noqa: SLF001 - the registry's
         if self._detached:
-            entry = None
+            self._blocks.append(registry.Entry(self, None, None, None))
         else:
-            if closes:
+            if self._closed_by_block:
                 slot.drop(self)
-            entry = slot.enter(self)
-        self._blocks.append((entry, closes))
+            self._blocks.append(slot.enter(self))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._blocks
-        entry, closes = self._blocks.pop()
-        if entry is not None:
-            type(self)._slot.leave(entry)  # noqa: SLF001 - the registry's
-        if closes:
+        slot = type(self)._slot  # noqa: SLF001 - the registry's
+        entry = slot.mine(self._blocks)
+        self._blocks.remove(entry)
+        slot.leave(entry)
+        if not self._blocks and self._closed_by_block:
             self.close()
 
     # --- life and death ---

@@ -6,9 +6,12 @@ own either register here; after a fork, in the child, `after_fork_in_child()` is
 
 from __future__ import annotations
 
+import logging
 import os
 import weakref
 from typing import Protocol, TypeVar
+
+log = logging.getLogger(__name__)
 
 
 class ForkAware(Protocol):
@@ -41,7 +44,11 @@ def _after_fork_in_child() -> None:
     for reference in list(_living.values()):
         obj = reference()
         if obj is not None:
-            obj.after_fork_in_child()
+            try:
+                obj.after_fork_in_child()
+            except Exception:
+                # One that fails must not leave the locks of all others as they are.
+                log.exception("%s did not start anew in a forked child", type(obj).__name__)
 
 
 if hasattr(os, "register_at_fork"):

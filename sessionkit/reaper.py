@@ -52,7 +52,11 @@ class Reaper:
             return
         self._forgotten.put(session)
         if self._running.acquire(blocking=False):
-            _thread.start_new_thread(self._run, ())
+            try:
+                _thread.start_new_thread(self._run, ())
+            except RuntimeError:
+                # No thread to be had, now or (at exit) ever: the next one, or `_drain`, closes it.
+                self._running.release()
 
     def _run(self) -> None:
         while True:

@@ -89,7 +89,8 @@ class Slot:
         """Make `session` the current one: of the innermost `with` block here, else of the thread."""
         block = self._innermost_block()
         if block is not None:
-            entry = Entry(session, self.view.marker, self.context.get(), block)
+            entry = Entry(session, self.view.marker, self._top(), block)
+            block.made = [made for made in block.made if not made.session.closed]
             block.made.append(entry)
             self.context.set(entry)
             return
@@ -105,19 +106,30 @@ class Slot:
 
     def enter(self, session: SessionEngine) -> Entry:
         """Make `session` current in this context until `leave`."""
-        entry = Entry(session, self.view.marker, self.context.get(), None)
+        entry = Entry(session, self.view.marker, self._top(), None)
         self.context.set(entry)
         return entry
+
+    def mine(self, entries: list[Entry]) -> Entry:
+        """Which of the `entries` of one session was entered here; the latest when none was."""
+        entry = self.context.get()
+        while entry is not None and entry not in entries:
+            entry = entry.below
+        return entry or entries[-1]
 
     def leave(self, entry: Entry) -> None:
         """Undo `enter`, also out of order (a generator closed late) or from another context."""
         for over in (entry, *entry.made):
             over.active = False
         entry.made.clear()
-        top = self.context.get()
-        while top is not None and not top.active:
-            top = top.below
-        self.context.set(top)
+        self.context.set(self._top())
+
+    def _top(self) -> Entry | None:
+        """The innermost entry that still says something; closed sessions are not kept alive by it."""
+        entry = self.context.get()
+        while entry is not None and not (entry.active and (entry.block is None or not entry.session.closed)):
+            entry = entry.below
+        return entry
 
     def _others(self, session: SessionEngine) -> list[SessionEngine]:
         return [other for other in self.view.own if other is not session and not other.closed]
@@ -136,12 +148,10 @@ class Slot:
 
 
 _slots: dict[str, Slot] = {}
-_slots_lock = threading.Lock()
 
 
 def _slot(metakey: str) -> Slot:
-    with _slots_lock:
-        return _slots.setdefault(metakey, Slot(metakey))
+    return _slots.setdefault(metakey, Slot(metakey))  # in one step: a lock could be held while another forks
 
 
 class Singleton(ABCMeta):
@@ -178,7 +188,8 @@ class Singleton(ABCMeta):
         kind: Any = cls
         visible = list(slot.visible())
         for session in visible:
-            if type(session) is kind and wanted in (None, session.arguments):
+            same = isinstance(session, kind) if wanted is None else type(session) is kind
+            if same and wanted in (None, session.arguments):
                 session.borrowed = True
                 if session is not visible[0]:
                     slot.push(session)
@@ -287,8 +298,9 @@ def _signature(function: Any) -> inspect.Signature:
 
 
 def _digest(value: Any) -> Any:
-    if isinstance(value, str):
-        return hashlib.blake2b(value.encode("utf-8", "surrogatepass"), key=_HASH_KEY).digest()
+    if isinstance(value, (str, bytes)):
+        raw = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
+        return type(value), hashlib.blake2b(raw, key=_HASH_KEY).digest()
     if isinstance(value, Mapping):
         return {key: _digest(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

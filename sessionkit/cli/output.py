@@ -22,15 +22,24 @@ if TYPE_CHECKING:
 
 def as_json(value: Any) -> None:
     """Print `value` as one JSON document, secrets removed."""
-    click.echo(secrets.redact(json.dumps(value, indent=2, default=str, ensure_ascii=False)))
+    text = json.dumps(value, indent=2, default=str, ensure_ascii=False)
+    if _printable(text) != text:
+        text = json.dumps(value, indent=2, default=str)
+    click.echo(secrets.redact(text))
 
 
 def as_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None) -> None:
     """Print rows under their columns."""
     table = Table(*columns, title=title, title_justify="left", header_style="bold")
     for row in rows:
-        table.add_row(*(escape(secrets.redact(str(cell))) for cell in row))
+        table.add_row(*(escape(_printable(secrets.redact(str(cell)))) for cell in row))
     Console().print(table)
+
+
+def _printable(text: str) -> str:
+    r"""The text with `\u....` for what the terminal's encoding lacks, and for half a surrogate pair."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def show(value: Any) -> None:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import io
 import os
+import socket
 import time
-from http.client import HTTPResponse
-from typing import TYPE_CHECKING, Any
+from http.client import HTTPException, HTTPResponse, parse_headers
+from typing import Any
 
 from urllib3 import connection, connectionpool
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.poolmanager import PoolManager, ProxyManager
+from urllib3.util.connection import allowed_gai_family
 
 from sessionkit import fork
-
-if TYPE_CHECKING:
-    import socket
 
 
 class BoundedReader(io.RawIOBase):
@@ -27,8 +27,8 @@ class BoundedReader(io.RawIOBase):
     def __init__(self, stream: io.RawIOBase, sock: socket.socket) -> None:
         self._stream = stream
         self._sock = sock
-        limit = sock.gettimeout()
-        self._end = None if limit is None else time.monotonic() + limit
+        self.limit = sock.gettimeout()
+        self._end = None if self.limit is None else time.monotonic() + self.limit
 
     def unbound(self, idle: float | None) -> None:
         """Go on for as long as data comes, waiting at most `idle` seconds for more."""
@@ -59,20 +59,73 @@ class BoundedReader(io.RawIOBase):
         super().close()
 
 
+class _Answer(HTTPResponse):
+    """The final answer: `http.client` takes interim ones (103, early hints) for it."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]  # in no stub
+            if not 100 < status < 200:
+                return version, status, reason
+            if status == 101:
+                raise HTTPException("the service changed the protocol unasked (101)")
+            parse_headers(self.fp)
+
+
 class _Bounded(connection.HTTPConnection):
     """What our HTTP and HTTPS connections have in common."""
 
     reader: BoundedReader | None = None
+    _end: float | None = None
+
+    def bound(self, seconds: float | None) -> None:
+        """Have the next request sent within so many seconds."""
+        self._end = None if seconds is None else time.monotonic() + seconds
 
     def connect(self) -> None:
         super().connect()
         fork.aware(self)
+        self._limit_socket()
+
+    def _new_conn(self) -> socket.socket:
+        """Connect to one of the host's addresses: together they have the time that urllib3 gives each."""
+        host, timeout = self._dns_host, self.timeout
+        try:
+            found = socket.getaddrinfo(host, self.port, allowed_gai_family(), socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            return super()._new_conn()  # which has words for it
+        end = time.monotonic() + (timeout or 0.0)
+        try:
+            for left in range(len(found), 0, -1):
+                self._dns_host = str(found[-left][4][0])
+                if timeout is not None:
+                    self.timeout = max(0.001, (end - time.monotonic()) / left)
+                try:
+                    return super()._new_conn()
+                except (NewConnectionError, ConnectTimeoutError):
+                    if left == 1:
+                        raise
+        finally:
+            self._dns_host, self.timeout = host, timeout
+        raise AssertionError("getaddrinfo gives an address or raises")
+
+    def send(self, data: Any) -> None:
+        """A kept connection's socket still has the timeout of the call before."""
+        self._limit_socket()
+        super().send(data)
+
+    def _limit_socket(self) -> None:
+        if self._end is not None and self.sock is not None:
+            left = self._end - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("timed out")
+            self.sock.settimeout(left)
 
     def response_class(  # type: ignore[override]  # a factory serves where a class does
         self, sock: socket.socket, *args: Any, **options: Any
     ) -> HTTPResponse:
         """`http.client` makes the answer's parser by this name."""
-        response = HTTPResponse(sock, *args, **options)
+        response = _Answer(sock, *args, **options)
         self.reader = BoundedReader(response.fp.detach(), sock)
         response.fp = io.BufferedReader(self.reader)
         return response
@@ -98,15 +151,23 @@ class _TLSConnection(_Bounded, connection.HTTPSConnection):
     pass
 
 
-class _Pool(connectionpool.HTTPConnectionPool):
+class _BoundedPool(connectionpool.HTTPConnectionPool):
+    def _make_request(  # type: ignore[override]  # urllib3 gives the rest by name
+        self, conn: Any, method: str, url: str, **options: Any
+    ) -> Any:
+        conn.bound(options["timeout"].total)
+        return super()._make_request(conn, method, url, **options)
+
+
+class _Pool(_BoundedPool):
     ConnectionCls = _Connection
 
 
-class _TLSPool(connectionpool.HTTPSConnectionPool):
+class _TLSPool(_BoundedPool, connectionpool.HTTPSConnectionPool):
     ConnectionCls = _TLSConnection
 
 
-_POOLS = {"http": _Pool, "https": _TLSPool}
+POOLS = {"http": _Pool, "https": _TLSPool}
 
 
 def pool_manager(proxy: str | None, proxy_headers: dict[str, str] | None, **options: Any) -> PoolManager:
@@ -116,5 +177,5 @@ def pool_manager(proxy: str | None, proxy_headers: dict[str, str] | None, **opti
         if proxy is None
         else ProxyManager(proxy, proxy_headers=proxy_headers, **options)
     )
-    manager.pool_classes_by_scheme = _POOLS
+    manager.pool_classes_by_scheme = POOLS
     return manager

@@ -6,6 +6,7 @@ from collections import deque
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final
+from urllib.parse import urlsplit
 
 from sessionkit import fork, secrets
 from sessionkit.clock import Deadline
@@ -35,7 +36,7 @@ from sessionkit.http.retry import RetryBudget, RetryPolicy
 from sessionkit.http.signing import Auth, sign_foreign
 from sessionkit.http.status import error_of, unexpected
 from sessionkit.http.stream import Stream
-from sessionkit.http.transport import Transport, split
+from sessionkit.http.transport import UNSENDABLE, Transport, split
 from sessionkit.outcome import Again, Done, Exchange, Failed, Identity, Outcome, Renew
 
 if TYPE_CHECKING:
@@ -215,15 +216,11 @@ class HttpEngine(SessionEngine):
         `timeout` bounds the time to the answer's headers, and then each wait for more of the body.
         """
         call = Call(method.upper(), uri, args, headers, stream=True)
-        limit = self.timeout if timeout is None else timeout
-        response = self.perform(call, timeout=limit).response
-        answer = Stream(response)
+        answer = Stream(self.perform(call, timeout=timeout).response)
         try:
             yield answer
         finally:
             answer.close()
-            if self._limit is not None and response.raw is not None:
-                self._limit.release()
 
     @property
     def http(self) -> requests.Session:
@@ -274,7 +271,7 @@ class HttpEngine(SessionEngine):
         url = self.url_of(call.uri)
         body: bytes | Body | None = None
         headers = Headers(self._headers)
-        if url is call.uri and split(url)[0] != self.origin:
+        if url is call.uri and _origin(url) != self.origin:
             headers = harmless(headers)
         if call.headers:
             headers.update(call.headers)
@@ -317,7 +314,7 @@ class HttpEngine(SessionEngine):
         if self._limit is None:
             return self._follow(request, deadline)
         # Held no longer than something is under way: calls that wait for a token must not keep out the one
-        # that fetches it. The place of a stream that begins is given back by `stream`, once it was read.
+        # that fetches it. A stream keeps its place until it is closed.
         self._limit.acquire(deadline)
         response = None
         try:
@@ -325,6 +322,8 @@ class HttpEngine(SessionEngine):
         finally:
             if response is None or response.raw is None:
                 self._limit.release()
+            else:
+                response.place = self._limit
         return response
 
     def received(self, response: Response, attempts: list[Attempt]) -> None:
@@ -366,6 +365,8 @@ class HttpEngine(SessionEngine):
     def again_or(self, error: RequestError, call: Call, attempts: Sequence[Attempt]) -> Outcome:
         """Another attempt, where the retry policy and budget allow one for this error; else the error."""
         policy = self.retry
+        if error.method not in {"", call.method} and call.method not in policy.methods:
+            return Failed(error)  # redirected to a GET: the call itself was carried out
         tried = 1 + sum(a.status is None or a.status in policy.statuses for a in attempts)
         asked = getattr(error, "retry_after", None)
         if error.status is None:
@@ -381,6 +382,8 @@ class HttpEngine(SessionEngine):
         """Try again after a lost connection, where the policy says that this cannot do harm."""
         if error.status is not None or isinstance(error, CallTimeout) or not isinstance(request, Request):
             return Failed(error)
+        if isinstance(error.__cause__, UNSENDABLE):
+            return Failed(error)  # nor will it be possible the next time
         return self.again_or(error, call, attempts)
 
     def on_again(self, again: Again, call: Call) -> None:
@@ -442,7 +445,7 @@ class HttpEngine(SessionEngine):
         if request.hooks:
             from sessionkit.http.plain import send_prepared  # noqa: PLC0415 - only for auth that needs requests
 
-            return send_prepared(self.http, request, deadline)
+            return send_prepared(self.http, request, deadline, self._transport.max_response_size)
         return self._transport.send(request, deadline, idle=self.timeout)
 
     def reset_own_state(self) -> None:
@@ -486,9 +489,22 @@ def _clean_logs() -> None:
 def _base_url(url: str) -> str:
     try:
         Origin.of(url)
+        parts = urlsplit(url)
     except ValueError:
         raise ConfigurationError(
             f"base_url is no http(s) URL: {redacted_url(url)!r}",
             hint="for example https://api.example.com/v1",
         ) from None
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        raise ConfigurationError(
+            f"base_url is more than origin and path: {redacted_url(url)!r}",
+            hint="user and password go into auth=, fixed parameters into a subclass's prepare()",
+        )
     return url.rstrip("/")
+
+
+def _origin(url: str) -> Origin:
+    try:
+        return split(url)[0]
+    except ValueError as error:
+        raise ConfigurationError(f"no http(s) URL: {redacted_url(url)!r}: {error}") from None

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from sessionkit.http.body import Body
+    from sessionkit.http.limits import ConcurrencyLimit
     from sessionkit.outcome import Attempt
 
 
@@ -108,9 +109,17 @@ class Origin(NamedTuple):
             ValueError: when `url` is none.
         """
         parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        # A backslash ends the host for some and not for others, who would be asked in its stead.
+        if parts.scheme not in {"http", "https"} or not parts.hostname or "\\" in parts.netloc:
             raise ValueError(f"not an http(s) URL: {url!r}")
         return cls(parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
+
+    @property
+    def url(self) -> str:
+        """The beginning of every URL of this origin."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port == (443 if self.scheme == "https" else 80) else f":{self.port}"
+        return f"{self.scheme}://{host}{port}"
 
 
 @dataclass(repr=False)
@@ -224,9 +233,10 @@ class Response:
         request: What was sent last.
         raw: The unread `urllib3` response of a stream, else None.
         attempts: Every attempt of the call that this answered.
+        place: The limit that an open stream holds a place of, or None.
     """
 
-    __slots__ = ("attempts", "body", "headers", "raw", "reason", "request", "status", "url")
+    __slots__ = ("attempts", "body", "headers", "place", "raw", "reason", "request", "status", "url")
 
     def __init__(
         self,
@@ -247,11 +257,15 @@ class Response:
         self.reason = reason
         self.raw = raw
         self.attempts: Sequence[Attempt] = ()
+        self.place: ConcurrencyLimit | None = None
 
     @property
     def text(self) -> str:
         """The body as text, undecodable bytes replaced."""
-        return self.body.decode(charset(self.headers), "replace")
+        try:
+            return self.body.decode(charset(self.headers), "replace")
+        except ValueError:  # "idna" and "punycode" are codecs that replace nothing
+            return self.body.decode("utf-8", "replace")
 
     def json(self) -> Any:
         """The body as JSON.
@@ -284,21 +298,30 @@ def with_query(url: str, params: Mapping[str, Any] | Sequence[tuple[str, Any]] |
 
     >>> with_query("http://x/y?a=1", {"b": [2, 3], "c": None, "d": True})
     'http://x/y?a=1&b=2&b=3&d=true'
+
+    Raises:
+        ConfigurationError: when they are no names and values, or hold what no URL can.
     """
     if not params:
         return url
-    pairs = params.items() if isinstance(params, Mapping) else params
-    flat = [(name, item) for name, value in pairs for item in _items(value) if item is not None]
-    if not flat:
+    try:
+        query = urlencode(list(_fields(params)))
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"the arguments cannot be written as a query: {error}", hint="give a mapping of names to values"
+        ) from error
+    if not query:
         return url
     base, mark, fragment = url.partition("#")
     joint = "&" if "?" in base else "?"
-    query = urlencode([(name, str(item).lower() if isinstance(item, bool) else item) for name, item in flat])
     return f"{base}{joint}{query}{mark}{fragment}"
 
 
-def _items(value: Any) -> Iterable[Any]:
-    return value if isinstance(value, (list, tuple, set, frozenset)) else (value,)
+def _fields(params: Mapping[str, Any] | Sequence[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    for name, value in params.items() if isinstance(params, Mapping) else params:
+        for item in value if isinstance(value, (list, tuple, set, frozenset)) else (value,):
+            if item is not None:
+                yield name, str(item).lower() if isinstance(item, bool) else item
 
 
 _PARAMETER = re.compile(r"[?&]([^=&#]+)=([^&#]+)")

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import requests
 from requests.adapters import HTTPAdapter
 
+from sessionkit.http.connection import POOLS
 from sessionkit.http.message import Headers, Origin, Request, Response, harmless, redacted_url, register_named
 from sessionkit.http.proxies import proxy_for
 from sessionkit.http.tls import shared_context
-from sessionkit.http.transport import translate
+from sessionkit.http.transport import CHUNK, too_large, translate
 
 if TYPE_CHECKING:
     from sessionkit.clock import Deadline
@@ -30,10 +31,13 @@ class _Adapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         options["ssl_context"] = shared_context(self._owner.verify, self._owner.cert)
         super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = POOLS
 
     def proxy_manager_for(self, *args: Any, **options: Any) -> Any:
         options["ssl_context"] = shared_context(self._owner.verify, self._owner.cert)
-        return super().proxy_manager_for(*args, **options)
+        manager = super().proxy_manager_for(*args, **options)
+        manager.pool_classes_by_scheme = POOLS
+        return manager
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """The context says whom to trust; requests would load the authorities once more."""
@@ -64,18 +68,27 @@ class _PlainSession(requests.Session):
         return super().request(method, self._owner.url_of(str(url)), *args, **options)
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        """Through the proxy that the session would use."""
+        """Through the proxy that the session would use.
+
+        The timeout bounds the whole answer; of a stream, each wait for more, unless it is to be `whole`.
+        """
         origin = Origin.of(str(request.url))
         proxy = proxy_for(*origin, self._owner.proxies)
         if proxy is not None and not options.get("proxies"):
             options["proxies"] = {origin.scheme: proxy}
         options.setdefault("timeout", self._owner.timeout)
+        self._owner.check_open()
         register_named(str(request.url), request)
+        whole = options.pop("whole", False)
         try:
-            return super().send(request, **options)
+            answer = super().send(request, **options)
         except requests.RequestException as error:
             error.request = _shown(request)
             raise
+        reader = getattr(answer.raw, "reader", None)  # none of an adapter that somebody else mounted
+        if reader is not None and options.get("stream") and not whole:
+            reader.unbound(reader.limit)
+        return answer
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
         """On a redirect: nothing but harmless headers leaves the origin, whatever their names."""
@@ -94,8 +107,11 @@ def _shown(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return shown
 
 
-def send_prepared(session: requests.Session, request: Request, deadline: Deadline) -> Response:
-    """Send a request whose auth object wants `requests`' hooks (digest, Kerberos, ...) through `requests`."""
+def send_prepared(session: requests.Session, request: Request, deadline: Deadline, limit: int) -> Response:
+    """Send a request whose auth object wants `requests`' hooks (digest, Kerberos, ...) through `requests`.
+
+    The answer, at most `limit` bytes, is read as a whole, of a stream too.
+    """
     prepared = requests.PreparedRequest()
     prepared.prepare(
         method=request.method, url=request.url, headers=request.headers.to_dict(), data=request.body
@@ -105,17 +121,17 @@ def send_prepared(session: requests.Session, request: Request, deadline: Deadlin
         for hook in hooks:
             prepared.register_hook(event, hook)  # type: ignore[no-untyped-call]  # as requests has it
     try:
-        answer = session.send(prepared, timeout=deadline.check(str(request)), allow_redirects=False)
+        options: dict[str, Any] = {"timeout": deadline.check(str(request)), "stream": True, "whole": True}
+        with session.send(prepared, allow_redirects=False, **options) as answer:
+            body = bytearray()
+            for chunk in answer.iter_content(CHUNK):
+                body += chunk
+                if len(body) > limit:
+                    raise too_large(request, answer.status_code, limit)
     except requests.RequestException as error:
         cause = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
         raise translate(getattr(cause, "reason", None) or cause, request, deadline) from error
-    response = Response(
-        answer.status_code,
-        Headers(answer.headers),
-        answer.content,
-        request.url,
-        request,
-        reason=answer.reason or "",
+    headers = Headers(answer.headers)
+    return Response(
+        answer.status_code, headers, bytes(body), request.url, request, reason=answer.reason or ""
     )
-    answer.close()
-    return response

@@ -12,6 +12,7 @@ from sessionkit.http.transport import split
 if TYPE_CHECKING:
     from sessionkit.http.message import Response
 
+_OF_A_BODY: Final = ("Content-Length", "Content-Type", "Content-Encoding")
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
@@ -24,8 +25,9 @@ def redirected(request: Request, response: Response, target: str) -> Request:
     Raises:
         UnexpectedResponse: a redirect that may not be followed.
     """
-    url = urljoin(request.url, target)
+    url = target = _as_sent(target)
     try:
+        url = urljoin(request.url, target)
         stays = split(url)[0] == split(request.url)[0]
     except ValueError:
         raise unexpected(response, f"a redirect to {redacted_url(url)}") from None
@@ -36,7 +38,19 @@ def redirected(request: Request, response: Response, target: str) -> Request:
     if stays:
         follower = Request(method, url, request.headers.copy(), body, stream=request.stream)
         follower.credentials, follower.token = request.credentials, request.token
+        follower.hooks = request.hooks
+        if body is None:
+            for name in _OF_A_BODY:
+                follower.headers.pop(name, None)
         return follower
     if body is not None:
         raise unexpected(response, f"a redirect of {method} to another origin, {redacted_url(url)}")
     return Request(method, url, harmless(request.headers), None, stream=request.stream, signed=False)
+
+
+def _as_sent(location: str) -> str:
+    """Header fields are read as Latin-1; services that do not encode a path send UTF-8."""
+    try:
+        return location.encode("latin-1").decode()
+    except UnicodeError:
+        return location

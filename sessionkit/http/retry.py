@@ -6,6 +6,7 @@ import random
 import re
 import threading
 from dataclasses import dataclass
+from datetime import timezone
 from email.utils import parsedate_to_datetime
 from typing import Final
 
@@ -49,7 +50,7 @@ class RetryPolicy:
     def allows(self, method: str, status: int, tried: int) -> bool:
         """Whether `method`, answered by `status` on the `tried`-th attempt, may be sent again.
 
-        429 and 503 with a Retry-After mean that the call was not carried out; the others leave it open.
+        429 means that the call was not carried out; the others leave it open.
         """
         return tried < self.attempts and status in self.statuses and (method in self.methods or status == 429)
 
@@ -79,7 +80,8 @@ def retry_after(value: str | None, now: float) -> float | None:
     if not text or text[0] in "+-.0123456789":
         return None
     try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+        date = parsedate_to_datetime(text)
+        return max(0.0, (date if date.tzinfo else date.replace(tzinfo=timezone.utc)).timestamp() - now)
     except (ValueError, TypeError, OverflowError):
         return None
 

@@ -50,9 +50,9 @@ def sign_foreign(auth: Callable[[Any], Any], request: Request) -> Request:
     request = signed if isinstance(signed, Request) else request
     added = [name for name, value in request.headers.items() if before.get(name) != value]
     for name in added:
-        secrets.register(request.headers[name])
+        secrets.register(request.headers[name], request)
     if request.url != url and request.url.startswith(url):
         for part in request.url[len(url) :].lstrip("?&").split("&"):
-            secrets.register(part.partition("=")[2])
+            secrets.register(part.partition("=")[2], request)
     request.credentials = tuple(added)
     return request

@@ -56,3 +56,6 @@ class Stream:
             if not self._whole:
                 raw.close()
             raw.release_conn()
+        place, self._response.place = self._response.place, None
+        if place is not None:
+            place.release()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import ssl
-import threading
 from typing import TYPE_CHECKING
 
 from sessionkit.errors import ConfigurationError
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _contexts: dict[tuple[object, ...], ssl.SSLContext] = {}
-_lock = threading.Lock()
 
 
 def shared_context(
@@ -37,11 +35,11 @@ def shared_context(
     authorities = _authorities(verify)
     pair = (str(cert[0]), str(cert[1])) if isinstance(cert, tuple) else (str(cert), None) if cert else None
     key = (bool(verify), authorities, pair)
-    with _lock:
-        context = _contexts.get(key)
-        if context is None:
-            context = _contexts[key] = _make(bool(verify), authorities, pair)
-        return context
+    context = _contexts.get(key)
+    if context is None:
+        # No lock, which a fork could catch held: of two that are made at once, the first is kept.
+        context = _contexts.setdefault(key, _make(bool(verify), authorities, pair))
+    return context
 
 
 def _authorities(verify: object) -> str | None:

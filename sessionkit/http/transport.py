@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from sessionkit.clock import Deadline
 
 CHUNK: Final = 65536
+MOST_ORIGINS: Final = 32
+"""Origins to which connections are kept open; with more, those of the earliest are dropped."""
 FOREVER: Final = 1e8
 """Seconds beyond which a deadline is none, for systems whose clocks cannot hold it."""
 
@@ -37,10 +39,10 @@ _abandoned: list[Any] = []
 
 
 class _Route(NamedTuple):
-    """How requests for one origin leave: a pool, and what a plain-http proxy wants added."""
+    """How requests for one origin leave: a pool, and what a plain-http proxy wants before and beside them."""
 
     pool: Any
-    absolute: bool
+    prefix: str
     extra_headers: Mapping[str, str]
 
 
@@ -71,7 +73,7 @@ class Transport:
         self._proxies = proxies
         self._connect_timeout = connect_timeout
         self._pool_size = pool_size
-        self._max_response_size = max_response_size
+        self.max_response_size = max_response_size
         self._managers: dict[str | None, urllib3.PoolManager] = {}
         self._routes: dict[Origin, _Route] = {}
 
@@ -83,7 +85,7 @@ class Transport:
             proxies=self._proxies,
             connect_timeout=self._connect_timeout,
             pool_size=self._pool_size,
-            max_response_size=self._max_response_size,
+            max_response_size=self.max_response_size,
         )
 
     def abandon(self) -> None:
@@ -111,7 +113,7 @@ class Transport:
         left = deadline.remaining()
         wait = left if left < FOREVER else None
         try:
-            if left <= 0:
+            if not left > 0:  # not a number is no time either
                 raise TimeoutError  # noqa: TRY301 - translated like every other
             origin, target = split(request.url)
             if "?" in target:
@@ -122,13 +124,13 @@ class Transport:
                 headers.update(route.extra_headers)
             raw = route.pool.urlopen(
                 request.method,
-                request.url if route.absolute else target,
+                route.prefix + target,
                 body=request.body,
                 headers=headers,
                 retries=False,
                 redirect=False,
                 assert_same_host=False,
-                timeout=Timeout(connect=min(left, self._connect_timeout), read=wait),
+                timeout=Timeout(total=wait, connect=min(left, self._connect_timeout), read=wait),
                 preload_content=False,
             )
         except Exception as error:
@@ -140,7 +142,7 @@ class Transport:
             body = self._read(raw, request)
         except Exception as error:
             _discard(raw)
-            raise translate(error, request, deadline) from error
+            raise translate(error, request, deadline, answering=True) from error
         return _response(raw, body, request, None)
 
     def _route(self, origin: Origin) -> _Route:
@@ -148,10 +150,12 @@ class Transport:
         manager = self._managers.get(proxy)
         if manager is None:
             manager = self._managers[proxy] = self._manager(proxy)
-        absolute = proxy is not None and origin.scheme == "http"
-        extra = manager.proxy_headers if isinstance(manager, urllib3.ProxyManager) and absolute else {}
+        forwarded = isinstance(manager, urllib3.ProxyManager) and origin.scheme == "http"
+        extra = manager.proxy_headers if isinstance(manager, urllib3.ProxyManager) and forwarded else {}
         pool = manager.connection_from_host(origin.host, origin.port, origin.scheme)
-        route = self._routes[origin] = _Route(pool, absolute, extra)
+        if len(self._routes) >= MOST_ORIGINS:
+            self._routes.pop(next(iter(self._routes)), None)
+        route = self._routes[origin] = _Route(pool, origin.url if forwarded else "", extra)
         return route
 
     def _manager(self, proxy: str | None) -> urllib3.PoolManager:
@@ -160,24 +164,24 @@ class Transport:
         return pool_manager(
             where,
             dict(proxy_headers),
-            num_pools=32,
+            num_pools=MOST_ORIGINS,
             maxsize=self._pool_size,
             ssl_context=shared_context(self._verify, self._cert),
         )
 
     def _read(self, raw: Any, request: Request) -> bytes:
-        limit = self._max_response_size
-        length = raw.headers.get("content-length", "")
-        if length.isdigit() and int(length) > limit:
-            raise _too_large(request, raw.status, limit)
-        if length and "content-encoding" not in raw.headers:
+        limit = self.max_response_size
+        length = raw.length_remaining  # None when the service does not say, or not in earnest
+        if length is not None and length > limit:
+            raise too_large(request, raw.status, limit)
+        if length is not None and "content-encoding" not in raw.headers:
             return raw.read()  # type: ignore[no-any-return]  # urllib3 refuses a body of another length
         chunks: list[bytes] = []
         size = 0
         while chunk := raw.read(CHUNK):
             size += len(chunk)
             if size > limit:
-                raise _too_large(request, raw.status, limit)
+                raise too_large(request, raw.status, limit)
             chunks.append(chunk)
         return b"".join(chunks)
 
@@ -204,7 +208,8 @@ def _discard(raw: Any) -> None:
         raw.release_conn()
 
 
-def _too_large(request: Request, status: int, limit: int) -> ResponseTooLarge:
+def too_large(request: Request, status: int, limit: int) -> ResponseTooLarge:
+    """The error of an answer of more than `limit` bytes."""
     return ResponseTooLarge(
         f"the answer is larger than {limit:,} bytes",
         hint="raise max_response_size, or download it with session.stream()",
@@ -216,6 +221,8 @@ def _too_large(request: Request, status: int, limit: int) -> ResponseTooLarge:
 
 # Errors of urllib3 before a connection stood: the service has seen nothing of the request.
 _UNSENT: Final = (u3.NewConnectionError, u3.ConnectTimeoutError, u3.ProxyError, u3.LocationParseError)
+UNSENDABLE: Final = (ValueError, TypeError)
+"""Errors of what was to be sent: a header, method or URL that HTTP has no form for. It stays so."""
 _TIMEOUTS: Final = (u3.TimeoutError, TimeoutError)
 _REFUSALS: Final = (
     (u3.NameResolutionError, "the host name is not known", "check the host, and the network or VPN"),
@@ -231,13 +238,15 @@ _REFUSALS: Final = (
 )
 
 
-def translate(error: BaseException, request: Request, deadline: Deadline) -> SessionKitError:
-    """Our error for one of urllib3's, http.client's or the system's."""
+def translate(
+    error: BaseException, request: Request, deadline: Deadline, *, answering: bool = False
+) -> SessionKitError:
+    """Our error for one of urllib3's, http.client's or the system's; `answering` once an answer has begun."""
     if isinstance(error, SessionKitError):
         return error
-    unsent = isinstance(error, (*_UNSENT, ValueError)) or _certificate_refused(error)
+    unsent = not answering and (isinstance(error, (*_UNSENT, *UNSENDABLE)) or _certificate_refused(error))
     details: dict[str, Any] = {"method": request.method, "url": redacted_url(request.url), "sent": not unsent}
-    if isinstance(error, _TIMEOUTS) and not isinstance(error, u3.NewConnectionError) and not unsent:
+    if _timed_out(error) and not unsent:
         return CallTimeout(
             f"no answer within {deadline.seconds:g} s",
             hint="the request may have been carried out; give it more time with timeout=",
@@ -258,6 +267,13 @@ def _reason(error: BaseException) -> str:
     while (inner := root.__cause__ or root.__context__) is not None and not isinstance(root, OSError):
         root = inner
     return secrets.redact((getattr(root, "strerror", None) or str(root)).strip())
+
+
+def _timed_out(error: BaseException) -> bool:
+    if isinstance(error, u3.ProtocolError):  # urllib3's word for it while the request is being sent
+        inner = error.args[-1]
+        return isinstance(inner, TimeoutError) and inner.errno is None  # else the network's, not ours
+    return isinstance(error, _TIMEOUTS) and not isinstance(error, u3.NewConnectionError)
 
 
 def _certificate_refused(error: BaseException) -> bool:

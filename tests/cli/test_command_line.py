@@ -195,3 +195,19 @@ def test_the_demo_does_a_days_work(home):
     assert "✗" not in done.stdout
     assert "each as it was written" in " ".join(done.stdout.split())
     assert not list(home.iterdir())
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_odd_characters_of_a_service_are_shown_in_any_terminal(encoding):
+    code = (
+        "from sessionkit.cli import output\n"
+        "value = [{'name': 'half \\ud800 \\xfc \\U0001f600'}]\n"
+        "output.as_json(value); output.show(value)"
+    )
+    environ = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environ, capture_output=True, timeout=60, check=True
+    )
+    text = done.stdout.decode(encoding)
+    decoder = json.JSONDecoder()
+    assert decoder.raw_decode(text)[0] == [{"name": "half \ud800 \xfc \U0001f600"}]

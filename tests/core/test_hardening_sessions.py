@@ -1,0 +1,300 @@
+"""Sessions in odd moments: overlapping blocks, closing under way, forks, ends of threads and processes."""
+
+import asyncio
+import gc
+import multiprocessing
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import weakref
+
+import pytest
+from core_kit import Api
+
+import sessionkit
+from sessionkit import Again, CredentialLogin, Done, SessionEngine, fork, reaper
+from sessionkit.errors import SessionClosed
+from sessionkit.http.caching import CachePolicy
+
+
+class Echo(SessionEngine):
+    __metakey__ = "test.hardening.echo"
+
+    def __init__(self, user="ann", *, key=b"", options=None):
+        self.user = user
+        super().__init__()
+
+    def prepare(self, call):
+        return call
+
+    def send(self, request, deadline):
+        return request
+
+    def process(self, response, call):
+        return Done(response)
+
+
+class LoudEcho(Echo):
+    """A kind of Echo."""
+
+
+# --- who is current ---
+
+
+def test_a_call_without_arguments_gives_the_current_one_also_of_a_subclass():
+    loud = LoudEcho("bob")
+    assert Echo.current() is loud
+    assert Echo() is loud
+    plain = Echo("bob")
+    assert type(plain) is Echo
+    assert LoudEcho() is loud
+
+
+def test_bytes_among_the_arguments_are_kept_unreadable():
+    session = Echo(key=b"hunter22")
+    assert "hunter22" not in repr(session.arguments)
+    assert Echo(key=b"hunter22") is session
+    assert Echo(key="hunter22") is not session
+
+
+def test_tasks_that_enter_one_session_leave_each_others_blocks_alone():
+    shared = Echo("ann")
+    bob = Echo("bob")
+
+    async def work(first, second):
+        with shared:
+            first.set()
+            await second.wait()
+            return Echo.current() is shared
+
+    async def main():
+        one, two, both = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        both.set()
+        with shared:
+            slow = asyncio.create_task(work(one, two))
+            await one.wait()
+            quick = asyncio.create_task(work(asyncio.Event(), both))
+            assert await quick
+            late = asyncio.create_task(work(asyncio.Event(), two))
+            await asyncio.sleep(0)
+            two.set()
+            return await slow, await late, Echo.current() is shared
+
+    assert asyncio.run(main()) == (True, True, True)
+    assert shared.closed
+    assert Echo.current() is bob
+
+
+def test_threads_that_enter_one_session_leave_each_others_blocks_alone():
+    shared = Echo.detached("ann")
+    shared._detached = False
+    inside, leave = threading.Event(), threading.Event()
+    seen = []
+
+    def work():
+        with shared:
+            inside.set()
+            leave.wait(10)
+            seen.append(Echo.get_session())
+
+    with shared:
+        thread = threading.Thread(target=work)
+        thread.start()
+        inside.wait(10)
+    leave.set()
+    thread.join(10)
+    assert seen == [shared]
+    assert shared.closed
+
+
+@pytest.mark.parametrize("how", ["with", "close"])
+def test_a_long_block_keeps_no_session_that_was_closed_inside_it(how):
+    references = []
+    with Echo("outer"):
+        for number in range(20):
+            if how == "with":
+                with Echo(f"user{number}") as session:
+                    pass
+            else:
+                session = Echo(f"user{number}")
+                session.close()
+            references.append(weakref.ref(session))
+        del session
+        gc.collect()
+        assert sum(reference() is not None for reference in references) <= 2
+        assert Echo.current().user == "outer"
+
+
+def test_a_pool_worker_keeps_no_session_that_was_closed(server):
+    references = []
+    with sessionkit.ThreadPoolExecutor(1) as pool:
+        for _ in range(5):
+            with Api(server.url, cache_policy=CachePolicy(ttl=60)) as session:
+                pool.submit(lambda: Api.current().get("/x")).result(10)
+            references.append(weakref.ref(session))
+        del session
+        pool.submit(int).result(10)
+        gc.collect()
+        assert sum(reference() is not None for reference in references) <= 1
+
+
+# --- closing under way ---
+
+
+class Job(Echo):
+    __metakey__ = "test.hardening.job"
+    polls = 0
+
+    def process(self, response, call):
+        self.polls += 1
+        if self.polls == 3:
+            thread = threading.Thread(target=self.close)
+            thread.start()
+            thread.join(10)
+        return Again(delay=0.0)
+
+
+def test_a_call_that_waits_for_a_job_ends_when_its_session_is_closed():
+    job = Job.detached()
+    with pytest.raises(SessionClosed):
+        job.execute("job")
+    assert job.polls == 3
+
+
+def test_a_refused_call_does_not_sign_in_again_once_its_session_is_closed(server):
+    def answer(seen):
+        if seen.path == "/login":
+            return 200, {}, {"token": "t-12345"}
+        if seen.path == "/x":
+            thread = threading.Thread(target=api.close)
+            thread.start()
+            thread.join(10)
+            return 401, {}, {}
+        return 200, {}, {}
+
+    server.answer = answer
+    auth = CredentialLogin("/login", {"user": "ann"}, logout=("DELETE", "/login/out"))
+    api = Api.detached(server.url, auth=auth)
+    with pytest.raises((SessionClosed, sessionkit.errors.AuthenticationError)):
+        api.get("/x")
+    assert [seen.path for seen in server.seen] == ["/login", "/x", "/login/out"]
+
+
+# --- forks ---
+
+
+class Failing:
+    def after_fork_in_child(self):
+        raise RuntimeError("a backend's mistake")
+
+
+class Careful:
+    anew = False
+
+    def after_fork_in_child(self):
+        self.anew = True
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_what_fails_after_a_fork_does_not_keep_the_rest_from_starting_anew():
+    failing, careful = fork.aware(Failing()), fork.aware(Careful())
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if careful.anew else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert failing is not None
+
+
+LOGIN = """
+import sys; sys.path.insert(0, {tests!r})
+import os, multiprocessing, threading
+from core_kit import Api
+from sessionkit import CredentialLogin
+def use(path):
+    Api.current().get(path)
+if __name__ == "__main__":
+    auth = CredentialLogin("/login", {{"user": "ann"}}, logout=("DELETE", "/logout"))
+    session = Api({url!r}, auth=auth)
+    session.get("/parent")
+"""
+
+
+def run(server, code):
+    server.answer = lambda seen: (200, {}, {"token": "t-12345"})
+    head = LOGIN.format(tests=os.path.dirname(__file__), url=server.url)  # noqa: PTH120 - a plain string
+    program = head + textwrap.indent(textwrap.dedent(code), "    ")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60, check=False)
+    assert done.stderr == b""
+    assert done.returncode == 0
+    return [seen.path for seen in server.seen]
+
+
+def test_an_interpreter_that_ends_signs_out(server):
+    assert run(server, "") == ["/login", "/parent", "/logout"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_that_ends_normally_does_not_sign_out_its_parent(server):
+    paths = run(
+        server,
+        """
+        if os.fork() == 0:
+            use("/child")
+            sys.exit()
+        os.wait()
+        session.get("/after")
+        """,
+    )
+    assert paths == ["/login", "/parent", "/child", "/after", "/logout"]
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs fork")
+def test_a_worker_process_uses_its_parents_session_and_does_not_sign_it_out(server):
+    paths = run(
+        server,
+        """
+        worker = multiprocessing.get_context("fork").Process(target=use, args=("/child",))
+        worker.start()
+        worker.join()
+        session.get("/after")
+        """,
+    )
+    assert paths == ["/login", "/parent", "/child", "/after", "/logout"]
+
+
+def test_a_session_dropped_while_the_interpreter_ends_is_signed_out_without_a_word(server):
+    paths = run(
+        server,
+        f"""
+        import atexit
+        login = CredentialLogin("/login", {{"user": "bob"}}, logout=("DELETE", "/bob"))
+        held = [Api.detached({server.url!r}, auth=login)]
+        del login
+        held[0].get("/bob")
+        atexit.register(held.clear)
+        """.replace("{{", "{").replace("}}", "}"),
+    )
+    assert sorted(paths) == ["/bob", "/bob", "/login", "/login", "/logout", "/parent"]
+
+
+def test_a_reaper_that_gets_no_thread_tries_again_with_the_next_session(monkeypatch):
+    closed = threading.Event()
+
+    class Session:
+        def close(self):
+            closed.set()
+
+    mine = reaper.Reaper()
+    real = reaper._thread.start_new_thread
+
+    def refuse(*_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(reaper._thread, "start_new_thread", refuse)
+    mine.adopt(Session())
+    assert not closed.is_set()
+    monkeypatch.setattr(reaper._thread, "start_new_thread", real)
+    mine.adopt(Session())
+    assert closed.wait(10)
