@@ -44,6 +44,7 @@ class Target:
         names = self.shared().sessions()
         if len(names) == 1:
             return names[0]
+        self.close()
         raise ConfigurationError(
             f"This history has {len(names)} sessions.",
             hint=f"choose one with --session: {', '.join(names) or 'none'}",

@@ -1,6 +1,6 @@
 """`sessionkit tasks`, the chart, and the doorbells by which processes wake each other."""
 
-from __future__ import annotations
+from __future__ import contextlib
 
 import io
 import json
@@ -143,7 +143,8 @@ def test_a_scheduler_elsewhere_runs_pauses_and_resumes(scheduler, tmp_path):
 
 def test_a_pause_lasts_over_a_restart(make_session, tmp_path, clock):
     history = tmp_path / "shared.db"
-    open_database(str(history)).order("redengine", "a", "pause", 0)
+    with contextlib.closing(open_database(str(history))) as shared:
+        shared.order("redengine", "a", "pause", 0)
     session = make_session(history=history, shut_cond="scheduler has run over 1 hour")
     FuncTask(int, session=session, name="a", start_cond="daily")
     session.start()
