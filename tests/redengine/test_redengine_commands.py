@@ -1,7 +1,8 @@
 """`sessionkit tasks`, the chart, and the doorbells by which processes wake each other."""
 
-from __future__ import contextlib
+from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
