@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import reference  # noqa: E402 - beside this file, which only the line above makes importable
+import reference
 
 project = "sessionkit"
 copyright = "the sessionkit authors, Apache License 2.0"

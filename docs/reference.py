@@ -52,6 +52,8 @@ MODULES: Final = (
     "sessionkit_dyn.mm.accounts",
     "sessionkit_dyn.mm.reports",
     "sessionkit_dyn.errors",
+    "sessionkit_review",
+    "sessionkit_review.errors",
     "sessionkit_helios",
     "sessionkit_redengine",
 )
@@ -64,9 +66,13 @@ _TITLES: Final = {
     "Returns": "Returns",
     "Yields": "Yields",
 }
+#: Where bases come from that say nothing to a reader.
+_PLUMBING: Final = frozenset({"abc", "builtins", "typing", "typing_extensions"})
 _ITEM: Final = re.compile(r"([\w*, .]+?): (.*)")
 _MARKUP: Final = re.compile(r"([\\*_<\[{#])")
-_ADDRESS: Final = re.compile(r"<([\w.]+ object|function [\w.<>]+) at 0x[0-9a-f]+>|<object object>|<factory>")
+_ADDRESS: Final = re.compile(
+    r"<([\w.]+ object|function [\w.<>]+) at 0x[0-9a-f]+>|<object object>|<factory>|\bEllipsis\b"
+)
 
 
 def write(folder: Path) -> None:
@@ -88,7 +94,12 @@ def _pages() -> Iterator[tuple[str, str]]:
     for name in MODULES:
         module = import_module(name)
         entries = [_entry(key, value) for key, value in _public(module) if _first(value, told)]
-        yield name, "\n".join([f"# {name}\n", markdown(module.__doc__), f"```{{py:currentmodule}} {name}\n```\n", *entries])
+        yield (
+            name,
+            "\n".join(
+                [f"# {name}\n", markdown(module.__doc__), f"```{{py:currentmodule}} {name}\n```\n", *entries]
+            ),
+        )
 
 
 def _index(names: list[str]) -> str:
@@ -103,7 +114,8 @@ def _index(names: list[str]) -> str:
 
 def _summary(thing: Any) -> str:
     first = inspect.cleandoc(thing.__doc__ or "").split("\n\n")[0].replace("\n", " ")
-    return _escaped(re.sub(r"^`[^`]+`: ", "", first).removeprefix(f"{thing.__name__}: ").rstrip(":"))
+    told = re.sub(r"^`[^`]+`: ", "", first).rstrip(":")
+    return _escaped(told[:1].upper() + told[1:])
 
 
 def _public(module: ModuleType) -> list[tuple[str, Any]]:
@@ -126,9 +138,11 @@ def _first(value: Any, told: set[int]) -> bool:
 def _entry(name: str, value: Any) -> str:
     """The directive of a class, with its members, or of a function."""
     if not inspect.isclass(value):
-        return _directive("py:function", f"{name}{_signature(value)}", markdown(inspect.getdoc(value)), depth=3)
+        return _directive(
+            "py:function", f"{name}{_signature(value)}", markdown(inspect.getdoc(value)), depth=3
+        )
     kind = "py:exception" if issubclass(value, BaseException) else "py:class"
-    bases = ", ".join(f"`{base.__name__}`" for base in value.__bases__ if base.__module__ != "builtins")
+    bases = ", ".join(f"`{base.__name__}`" for base in value.__bases__ if base.__module__ not in _PLUMBING)
     body = [markdown(value.__doc__), *(_member(key, member) for key, member in vars(value).items())]
     if bases:
         body.insert(0, f"*A kind of* {bases}.\n")
@@ -170,21 +184,26 @@ class _Text:
 
 
 def _signature(function: Any, *, bound: bool = False) -> str:
+    if inspect.isclass(function) and type(function).__call__ is not type.__call__:
+        # The metaclass takes anything; the constructor says what.
+        return _signature(function.__init__, bound=True).removesuffix(" -> None")
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
         return "(...)"
     parameters = [
-        parameter.replace(annotation=_Text(parameter.annotation))
-        if isinstance(parameter.annotation, str)
-        else parameter
+        parameter.replace(annotation=_annotation(parameter.annotation))
         for parameter in list(signature.parameters.values())[bound:]
     ]
     returned = signature.return_annotation
-    returned = _Text(returned) if isinstance(returned, str) else returned
-    if inspect.isclass(function):
-        returned = inspect.Signature.empty
-    return _ADDRESS.sub("...", str(signature.replace(parameters=parameters, return_annotation=returned)))
+    returned = inspect.Signature.empty if inspect.isclass(function) else _annotation(returned)
+    text = str(signature.replace(parameters=parameters, return_annotation=returned))
+    return _ADDRESS.sub("...", text)
+
+
+def _annotation(annotation: Any) -> Any:
+    text = getattr(annotation, "__forward_arg__", annotation)
+    return _Text(text) if isinstance(text, str) else annotation
 
 
 # --- docstrings ---

@@ -52,6 +52,8 @@ class Committer:
             operations = self._session.unit.snapshot()
             changes = changes_of(operations)
             if not changes:
+                # What was created and deleted again has come to nothing, and is done with.
+                self._on_deleted(self._session.unit.settle(operations))
                 return
             try:
                 results = self._send(operations, changes)

@@ -22,16 +22,16 @@ _SCALARS: Final = {
     "integer": "int",
     "float": "float",
     "boolean": "bool",
-    "datetime": "datetime",
+    "datetime": "_datetime",
 }
 _HEAD: Final = '''\
 """Entity types of {server}, as of schema {version}. Written by `sessionkit review stubs`."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections import abc as _abc
+from datetime import datetime as _datetime
 from typing import Any, Generic, Literal, TypeAlias, TypeVar, overload
 
-from sessionkit_review.collection import CustomAttributes, Metadata
+from sessionkit_review.collection import CustomAttributes as _CustomAttributes, Metadata as _Metadata
 from sessionkit_review.entities.media import AssetVersion as _AssetVersion, Component as _Component
 from sessionkit_review.entities.notes import CreateNoteMixin as _CreateNoteMixin, Note as _Note
 from sessionkit_review.entities.people import User as _User
@@ -39,20 +39,20 @@ from sessionkit_review.entities.production import CreateThumbnailMixin as _Creat
 from sessionkit_review.entities.production import Job as _Job, ProjectSchema as _ProjectSchema
 from sessionkit_review.entity import Entity as _Entity
 from sessionkit_review.locations.location import Location as _Location
-from sessionkit_review.select import Select
-from sessionkit_review.session import ReviewSession
+from sessionkit_review.select import Select as _Select
+from sessionkit_review.session import ReviewSession as _ReviewSession
 
-E = TypeVar("E", bound=_Entity)
+_E = TypeVar("_E", bound=_Entity)
 
-class Selected(Select, Generic[E]):
-    def where(self, *expressions: str, **conditions: Any) -> Selected[E]: ...
-    def order_by(self, *names: str) -> Selected[E]: ...
-    def limit(self, count: int) -> Selected[E]: ...
-    def offset(self, count: int) -> Selected[E]: ...
-    def all(self) -> list[E]: ...  # type: ignore[override]
-    def one(self) -> E: ...
-    def first(self) -> E | None: ...
-    def __iter__(self) -> Iterator[E]: ...
+class _Selected(_Select, Generic[_E]):
+    def where(self, *expressions: str, **conditions: Any) -> _Selected[_E]: ...
+    def order_by(self, *names: str) -> _Selected[_E]: ...
+    def limit(self, count: int) -> _Selected[_E]: ...
+    def offset(self, count: int) -> _Selected[_E]: ...
+    def all(self) -> list[_E]: ...  # type: ignore[override]
+    def one(self) -> _E: ...
+    def first(self) -> _E | None: ...
+    def __iter__(self) -> _abc.Iterator[_E]: ...
 '''
 
 
@@ -104,24 +104,23 @@ def _type_of(attribute: Attribute, known: Mapping[str, Attributes]) -> str:
         plain = _SCALARS.get(attribute.data_type)
         return f"{plain} | None" if plain else "Any"
     if attribute.kind == "metadata":
-        return "Metadata"
+        return "_Metadata"
     if attribute.kind == "custom_attributes":
-        return "CustomAttributes"
+        return "_CustomAttributes"
     target = attribute.target if attribute.target in known else "_Entity"
-    return target if attribute.kind == "reference" else f"Sequence[{target}]"
+    return target if attribute.kind == "reference" else f"_abc.Sequence[{target}]"
 
 
 _METHODS: Final = (
     "get(self, entity_type: {literal}, entity_key: Any) -> {name} | None",
-    "create(self, entity_type: {literal}, data: Mapping[str, Any] | None = ..., reconstructing: bool = ...)"
-    " -> {name}",
-    "ensure(self, entity_type: {literal}, data: Mapping[str, Any], identifying_keys: Any = ...) -> {name}",
-    "select(self, entity_type: {literal}, *projections: {name}Path) -> Selected[{name}]",
+    "create(self, entity_type: {literal}, data: Any = ..., reconstructing: bool = ...) -> {name}",
+    "ensure(self, entity_type: {literal}, data: Any, identifying_keys: Any = ...) -> {name}",
+    "select(self, entity_type: {literal}, *projections: {name}Path) -> _Selected[{name}]",
 )
 
 
 def _session(names: list[str]) -> Iterator[str]:
-    yield "class Session(ReviewSession):"
+    yield "class Session(_ReviewSession):"
     for method in _METHODS:
         overload = "    @overload  # type: ignore[override]"
         for name in names:

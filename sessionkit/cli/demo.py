@@ -26,8 +26,8 @@ class Stage:
     """What a backend's demo plays on: the sandbox, and steps that a person can follow.
 
         def demo(stage):
-            with stage.step("list the zones") as say:
-                say(f"{len(zones)} zones")
+            with stage.step("list the zones") as said:
+                said.append(f"{len(zones)} zones")
 
     Attributes:
         sandbox: The running sandbox; its variables are in the environment.

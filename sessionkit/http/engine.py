@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urlsplit
@@ -313,22 +313,18 @@ class HttpEngine(SessionEngine):
             self._announce("sessionkit.request.sent", method=request.method, url=redacted_url(request.url))
         if self._limit is None:
             return self._follow(request, deadline)
-        if request.stream:
-            return self._hold_place(self._limit, request, deadline)
+        # Held no longer than something is under way: calls that wait for a token must not keep out the one
+        # that fetches it. A stream keeps its place until it is closed.
         self._limit.acquire(deadline)
+        response = None
         try:
-            return self._follow(request, deadline)
-        finally:
-            self._limit.release()
-
-    def _hold_place(self, limit: ConcurrencyLimit, request: Request, deadline: Deadline) -> Response:
-        """A stream keeps its place until it is closed."""
-        with ExitStack() as place:
-            place.enter_context(limit.slot(deadline))
             response = self._follow(request, deadline)
-            if response.raw is not None:
-                response.place = place.pop_all()
-            return response
+        finally:
+            if response is None or response.raw is None:
+                self._limit.release()
+            else:
+                response.place = self._limit
+        return response
 
     def received(self, response: Response, attempts: list[Attempt]) -> None:
         """Keep the attempts on the response, and pay into the retry budget."""

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import queue
 import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sessionkit import fork
 from sessionkit.errors import CallTimeout, ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sessionkit.clock import Deadline
 
 
@@ -52,12 +49,3 @@ class ConcurrencyLimit:
     def release(self) -> None:
         """Give a place back."""
         self._places.put(None)
-
-    @contextmanager
-    def slot(self, deadline: Deadline) -> Iterator[None]:
-        """Hold a place for the length of a block; raises what `acquire` does."""
-        self.acquire(deadline)
-        try:
-            yield
-        finally:
-            self.release()

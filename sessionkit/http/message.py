@@ -15,11 +15,11 @@ from sessionkit.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from contextlib import ExitStack
 
     from typing_extensions import Self
 
     from sessionkit.http.body import Body
+    from sessionkit.http.limits import ConcurrencyLimit
     from sessionkit.outcome import Attempt
 
 
@@ -233,7 +233,7 @@ class Response:
         request: What was sent last.
         raw: The unread `urllib3` response of a stream, else None.
         attempts: Every attempt of the call that this answered.
-        place: What an open stream occupies under `max_concurrency`, or None.
+        place: The limit that an open stream holds a place of, or None.
     """
 
     __slots__ = ("attempts", "body", "headers", "place", "raw", "reason", "request", "status", "url")
@@ -257,7 +257,7 @@ class Response:
         self.reason = reason
         self.raw = raw
         self.attempts: Sequence[Attempt] = ()
-        self.place: ExitStack | None = None
+        self.place: ConcurrencyLimit | None = None
 
     @property
     def text(self) -> str:

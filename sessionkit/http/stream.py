@@ -56,5 +56,6 @@ class Stream:
             if not self._whole:
                 raw.close()
             raw.release_conn()
-        if self._response.place is not None:
-            self._response.place.close()
+        place, self._response.place = self._response.place, None
+        if place is not None:
+            place.release()

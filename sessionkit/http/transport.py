@@ -95,7 +95,9 @@ class Transport:
     def close(self) -> None:
         """Close every connection that is not in use; those in use close when their answer is read."""
         managers, self._managers = self._managers, {}
-        self._routes = {}
+        routes, self._routes = self._routes, {}
+        for route in routes.values():
+            route.pool.close()  # at the interpreter's exit, urllib3's own finalisers have had their time
         for manager in managers.values():
             manager.clear()
 

@@ -291,6 +291,20 @@ def test_waiting_for_a_place_has_the_calls_deadline(server):
         thread.join(10)
 
 
+def test_a_stream_holds_its_place_until_it_was_read(server):
+    with Api.detached(server.url, max_concurrency=1) as api:
+        for _ in range(3):
+            with api.stream("/") as answer:
+                with pytest.raises(CallTimeout, match="concurrent requests"):
+                    api.get("/", timeout=0.05)
+                assert b"".join(answer)
+            api.get("/")
+        server.script((404, {}, b""), OK)
+        with pytest.raises(NotFound), api.stream("/"):
+            pass
+        api.get("/")
+
+
 # --- signing ---
 
 

@@ -332,7 +332,7 @@ def test_sessions_still_open_at_exit_are_signed_out(server):
         Api(sys.argv[1], auth=auth).get("/a")
     """
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script), server.url],
+        [sys.executable, "-X", "dev", "-W", "error", "-c", textwrap.dedent(script), server.url],
         capture_output=True,
         text=True,
         timeout=30,

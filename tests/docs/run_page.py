@@ -62,12 +62,11 @@ def _run(block: Block, page: str, namespace: dict, following: Block | None) -> s
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         try:
-            exec(compile(source, page, "exec"), namespace)  # noqa: S102 - it is ours, and what is tested
+            exec(compile(source, page, "exec"), namespace)
         except Exception as error:
             if following is None or following.note != "raises":
                 raise
-            print(*traceback.format_exception_only(error), sep="", end="")
-            return printed.getvalue()
+            return printed.getvalue() + "".join(traceback.format_exception_only(error))
     if following is not None and following.note == "raises":
         raise AssertionError(f"{page}:{block.line + 1} was to raise, and did not")
     return printed.getvalue()

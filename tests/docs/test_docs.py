@@ -29,7 +29,9 @@ def run_page(page, folder):
     # A page may fork beside its sandbox's thread: Python warns of the locks that sessionkit replaces.
     options = ["-W", "error", "-W", "ignore:This process:DeprecationWarning"]
     runner = [sys.executable, *options, str(Path(__file__).with_name("run_page.py")), str(page)]
-    return subprocess.run(runner, cwd=work, env=environ, capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        runner, cwd=work, env=environ, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=name)
@@ -51,6 +53,16 @@ def test_links_between_pages_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text()):
         known = target.startswith("reference/")  # generated
         assert known or (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_tests_that_the_backend_page_shows_pass():
+    options = ["-q", "-p", "no:cacheprovider", "-p", "sessionkit.testing.plugin"]
+    tests = [sys.executable, "-m", "pytest", *options, f"--rootdir={EXAMPLES[0]}", "tests"]
+    environ = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        tests, cwd=EXAMPLES[0], env=environ, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout
 
 
 def test_blocks_are_found_with_what_is_said_of_them():

@@ -135,6 +135,24 @@ def test_a_link_that_expires_in_the_middle_is_asked_for_anew(cameras, dull, sand
     assert paths.count("helios-exelis") == 2
 
 
+@pytest.mark.parametrize("where", ["files", None])
+def test_a_token_that_ends_while_every_place_is_taken_by_images_is_renewed(
+    sandbox, service, tmp_path, afton, hours_ago, where
+):
+    service.tokens.requests.clear()
+    api_url = f"{sandbox.url}/v1"
+    with HeliosSession.detached(
+        "demo-client", "demo-secret", api_url, tmp_path, 2, proxies=False, timeout=10
+    ) as session:
+        cameras = Cameras(session)
+        times = cameras.images(afton, hours_ago(3), hours_ago(0))
+        sandbox.fault("revoke_tokens")
+        shown = cameras.show_image(afton, times, where and tmp_path / where)
+        shown.raise_for_failures()
+        assert len(shown) == len(times)
+    assert service.tokens.requests == {"demo-client": 2}
+
+
 def test_many_images_through_a_bad_network(cameras, afton, hours_ago, sandbox, tmp_path):
     wanted = cameras.images(afton, hours_ago(20), hours_ago(0))
     for kind in ("truncate", "reset", "hang_up", "lost_reply"):

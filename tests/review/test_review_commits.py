@@ -245,6 +245,17 @@ def test_what_others_record_while_a_commit_is_on_the_wire_is_kept(session, scope
     session.commit()
 
 
+def test_what_was_created_and_deleted_again_comes_to_nothing(session, calls):
+    _ = session.types
+    scope = session.create("Scope", {"name": "never"})
+    session.delete(scope)
+    before = calls()
+    session.commit()
+    assert calls() == before
+    assert len(session.recorded_operations) == 0
+    assert scope not in session.entities
+
+
 def test_a_duplicate_is_an_error_when_nothing_was_in_doubt(session):
     scope = session.create("Scope", {"name": "_twice"})
     session.commit()

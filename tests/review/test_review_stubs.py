@@ -41,10 +41,10 @@ def test_stubs_know_every_attribute():
     assert attributes(tree, "Task") == {
         "anything": "Any",
         "bid": "float | None",
-        "end_date": "datetime | None",
+        "end_date": "_datetime | None",
         "id": "str | None",
-        "metadata": "Metadata",
-        "notes": "Sequence[_Entity]",
+        "metadata": "_Metadata",
+        "notes": "_abc.Sequence[_Entity]",
         "status": "Status",
     }
     assert (

@@ -90,6 +90,8 @@ class DynService(Service):
         account = tables.one(self.host.db, "SELECT apikey FROM dyn_mail_account ORDER BY rowid")
         if account is not None:
             found["DYN_MM_APIKEY"] = account["apikey"]
+            for name in ("HOST", "PORT", "SSL"):
+                found[f"DYN_MM_{name}"] = found[f"DYN_{name}"]
         return found
 
     def fault(self, kind: str, options: Mapping[str, Any]) -> bool:

@@ -33,16 +33,20 @@ class Tickets(HttpEngine):
         **options: Any,
     ) -> None:
         user = user or os.environ.get("TICKETS_USER", "")
-        secret = Secret(password or os.environ.get("TICKETS_PASSWORD", ""))
-        login = {"user": user, "password": secret}
-        token = {"token": "session.token", "header": "X-Session", "scheme": ""}
-        auth = CredentialLogin("/session", login, logout=("DELETE", "/session"), **token)
+        login = {"user": user, "password": Secret(password or os.environ.get("TICKETS_PASSWORD", ""))}
+        auth = CredentialLogin(
+            "/session",
+            login,
+            token="session.token",
+            header="X-Session",
+            scheme="",
+            logout=("DELETE", "/session"),
+        )
         super().__init__(base_url or os.environ.get("TICKETS_URL"), auth=auth, principal=user, **options)
 
     def open(self, title: str) -> int:
         """Open a ticket; returns its number."""
-        number: int = self.post("/tickets", {"title": title})["number"]
-        return number
+        return int(self.post("/tickets", {"title": title})["number"])
 
     def all(self) -> Any:
         """Every ticket: mappings with `number`, `title` and `by`."""
