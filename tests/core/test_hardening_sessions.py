@@ -298,3 +298,33 @@ def test_a_reaper_that_gets_no_thread_tries_again_with_the_next_session(monkeypa
     monkeypatch.setattr(reaper._thread, "start_new_thread", real)
     mine.adopt(Session())
     assert closed.wait(10)
+
+
+def test_a_worker_keeps_its_sibling_and_gets_another_when_it_was_closed():
+    with Echo("ann"), sessionkit.ThreadPoolExecutor(1) as pool:
+        first = pool.submit(Echo.current).result(10)
+        assert pool.submit(Echo.current).result(10) is first
+        pool.submit(first.close).result(10)
+        assert pool.submit(lambda: Echo.current().execute("x")).result(10) == "x"
+
+
+def test_closing_many_at_exit_ends_in_time():
+    closed = []
+
+    class Slow:
+        def close(self):
+            closed.append(1)
+            threading.Event().wait(0.1)
+
+    reaper.close_all([Slow() for _ in range(50)], seconds=0.25)
+    assert 1 <= len(closed) <= 4
+
+
+def test_a_reaper_that_went_home_comes_back(monkeypatch):
+    monkeypatch.setattr(reaper, "IDLE_SECONDS", 0.01)
+    mine = reaper.Reaper()
+    for _ in range(3):
+        closed = threading.Event()
+        mine.adopt(type("Session", (), {"close": lambda self, closed=closed: closed.set()})())
+        assert closed.wait(10)
+        threading.Event().wait(0.1)

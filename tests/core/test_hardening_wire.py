@@ -5,6 +5,7 @@ import os
 import socket
 import threading
 import time
+from datetime import datetime
 
 import pytest
 from core_kit import Api
@@ -432,3 +433,80 @@ def test_a_session_that_sees_many_origins_keeps_few_connections(server):
         for host in hosts:
             api.get(f"http://{host}/x")
         assert len(api._transport._routes) <= 32
+
+
+# --- what nothing else would notice ---
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "then"),
+    [
+        (303, "HEAD", "HEAD"),
+        (303, "PUT", "GET"),
+        (302, "POST", "GET"),
+        (302, "PUT", "PUT"),
+        (307, "DELETE", "DELETE"),
+    ],
+)
+def test_which_method_a_redirect_is_followed_with(api, server, status, method, then):
+    server.script((status, {"Location": "/there"}, b""), (200, {}, b""))
+    api.request(method, "/x", {} if method in {"PUT", "POST"} else None)
+    assert [seen.method for seen in server.seen] == [method, then]
+
+
+def test_answers_pay_into_the_retry_budget_and_failures_do_not(server):
+    with Api.detached(server.url, clock=ManualClock(), retry=RetryPolicy(attempts=2)) as api:
+        server.script((500, {}, {}), OK)
+        full = api._budget.left
+        api.get("/")
+        assert api._budget.left == full - api._budget.cost + 1
+
+
+def test_a_stream_may_take_longer_than_its_timeout_while_data_comes():
+    def play(slow, connection):
+        connection.recv(65536)
+        connection.sendall(HEAD + b"Content-Length: 10\r\n\r\n")
+        for _ in range(10):
+            slow.stop.wait(0.1)
+            connection.sendall(b"x")
+
+    with Slow(play) as slow, Api.detached(slow.url, timeout=0.5) as api, api.stream("/x") as answer:
+        assert b"".join(answer) == b"x" * 10
+
+
+def test_a_header_that_a_foreign_auth_object_sets_is_hidden_while_its_request_lives(server):
+    class Signature(AuthBase):
+        def __call__(self, request):
+            request.headers["X-Odd"] = "odd-hunter22-odd"
+            return request
+
+    server.script((404, {}, {"message": "you sent odd-hunter22-odd"}))
+    with Api.detached(server.url, auth=Signature()) as api, pytest.raises(NotFound) as caught:
+        api.get("/x")
+    assert "hunter22" not in str(caught.value) + caught.value.body
+
+
+def test_history_says_when_a_call_began_and_hides_by_part_of_a_name(server):
+    with Api.detached(server.url, history=5) as api:
+        begun = time.time()
+        server.answer = lambda seen: time.sleep(0.3) or OK
+        api.post("/x", {"my_password_2": "hunter22"})
+        (entry,) = api.history
+    assert entry.args == {"my_password_2": "***"}
+    assert abs(datetime.fromisoformat(entry.at).timestamp() - begun) < 0.25
+
+
+def test_a_stream_left_while_more_is_to_come_gives_its_connection_to_nobody():
+    hung_up = []
+
+    def play(slow, connection):
+        connection.settimeout(10)
+        connection.recv(65536)
+        connection.sendall(HEAD + b"Content-Length: 10\r\n\r\n12345")
+        hung_up.append(connection.recv(1) == b"")
+
+    with Slow(play) as slow, Api.detached(slow.url) as api:
+        with api.stream("/x") as answer:
+            next(iter(answer))
+        slow.thread.join(5)
+        assert hung_up == [True]
