@@ -127,19 +127,17 @@ class Session(HookDecorators, SessionEngine):
         if not isinstance(call, Run):
             return self.get_task(call)
         task = call.task
-        context = Context(self, task, call)
         given = task.job_parameters(call)
+        hooks = self.hooks.task_execute
+        if not given and not hooks:
+            return Job(task.job_call(), given)
+        context = Context(self, task, call)
         late = False
         for name, value in given.items():
             if isinstance(value, BaseArgument):
                 given[name] = value = resolve(value, context)  # noqa: PLW2901 - both are the parameter
                 late = late or isinstance(value, LateCall)
-        hooks = self.hooks.task_execute
-        return (
-            Job(task.job_call(), given, late, tuple(hooks), task if hooks else None)
-            if hooks or late
-            else Job(task.job_call(), given)
-        )
+        return Job(task.job_call(), given, late, tuple(hooks), task if hooks else None)
 
     def send(self, request: Any, deadline: Deadline) -> Any:
         """Have the scheduler run a task, or run it here if no scheduler does, and wait for its end."""

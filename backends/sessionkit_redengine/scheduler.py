@@ -223,6 +223,7 @@ class Scheduler:
                     task = entry.subject
                     ready.append((-task.priority, task.order, task, due, task.state.run_id))
         ready.sort(key=_urgency)
+        self.launcher.executors.begin_cycle()
         for _, _, task, due, seen in ready:
             if task._registered:  # noqa: SLF001 - one that ran before it may have removed it
                 self.launcher.start(task, due, seen, self._execution)

@@ -58,7 +58,9 @@ class UnitOfWork:
             for name, attribute in kind.attributes.items():
                 if attribute.default is not None and given.get(name, NOT_SET) is NOT_SET:
                     given[name] = attribute.make_default()
-        missing = [name for name in kind.primary_key_attributes if not isinstance(given.get(name), (str, int))]
+        missing = [
+            name for name in kind.primary_key_attributes if not isinstance(given.get(name), (str, int))
+        ]
         if missing:
             raise ConfigurationError(
                 f"a {kind.entity_type} needs {' and '.join(missing)}", hint="they are its primary key"
