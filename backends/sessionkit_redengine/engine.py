@@ -93,7 +93,6 @@ class Session(HookDecorators, SessionEngine):
         self.config = _config(config, options)
         self.config.on_change(self._reconfigured)
         self.parameters = Parameters(parameters)
-        self.parameters.on_change(self._parameter_changed)
         self.hooks = Hooks()
         self.returns = Returns()
         self.history = open_history(history)
@@ -116,6 +115,19 @@ class Session(HookDecorators, SessionEngine):
     def zone(self) -> tzinfo:
         """The time zone of its conditions."""
         return zone_of(self.config.timezone)
+
+    @property
+    def parameters(self) -> Parameters:
+        """The parameters shared with all tasks; a mapping that is set takes their place."""
+        return self._parameters
+
+    @parameters.setter
+    def parameters(self, values: Mapping[str, Any]) -> None:
+        before = self.__dict__.get("_parameters", ())
+        self._parameters = values if isinstance(values, Parameters) else Parameters(values)
+        self._parameters.on_change(self._parameter_changed)
+        for name in {*before, *self._parameters} if "scheduler" in self.__dict__ else ():
+            self._parameter_changed(name)
 
     # --- as an engine: a call is a run of a task ---
 
@@ -295,6 +307,8 @@ class Session(HookDecorators, SessionEngine):
     def after_fork_in_child(self) -> None:
         """The child's scheduler has not been started, whatever the parent's does."""
         super().after_fork_in_child()
+        if "scheduler" not in self.__dict__:
+            return  # forked by another thread while this session was being made
         self._book.after_fork_in_child()
         self.scheduler.after_fork_in_child()
 

@@ -143,7 +143,9 @@ def test_a_scheduler_elsewhere_runs_pauses_and_resumes(scheduler, tmp_path):
 
 def test_a_pause_lasts_over_a_restart(make_session, tmp_path, clock):
     history = tmp_path / "shared.db"
-    open_database(str(history)).order("redengine", "a", "pause", 0)
+    elsewhere = open_database(str(history))
+    elsewhere.order("redengine", "a", "pause", 0)
+    elsewhere.close()
     session = make_session(history=history, shut_cond="scheduler has run over 1 hour")
     FuncTask(int, session=session, name="a", start_cond="daily")
     session.start()

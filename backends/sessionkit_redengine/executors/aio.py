@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from sessionkit_redengine.executors.base import Done
 
 
+_GRACE = 1.0  # seconds for a loop to end whose tasks were cancelled
+
+
 class AsyncExecutor(Executor):
     """Runs jobs on an event loop.
 
@@ -64,7 +67,7 @@ class AsyncExecutor(Executor):
         if self._thread is None or self._loop is None:
             return
         self._loop.call_soon_threadsafe(self._finish)
-        self._thread.join(timeout or None)
+        self._thread.join(max(timeout, _GRACE))
         self._thread = self._loop = None
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
