@@ -146,7 +146,7 @@ class Config:
     timezone: tzinfo | None
     use_instance_naming: bool
 
-    _changed: Callable[[str], None] | None = None
+    _listeners: tuple[Callable[[str], None], ...] = ()
 
     def __init__(self, **options: Any) -> None:
         for name, (default, _) in OPTIONS.items():
@@ -156,7 +156,7 @@ class Config:
 
     def on_change(self, callback: Callable[[str], None]) -> None:
         """Have `callback(option)` called after each change."""
-        object.__setattr__(self, "_changed", callback)
+        object.__setattr__(self, "_listeners", (*self._listeners, callback))
 
     def __setattr__(self, name: str, value: Any) -> None:
         name = _ALIASES.get(name, name)
@@ -170,8 +170,8 @@ class Config:
             error.message = f"The option {name}: {error.message}"
             raise
         object.__setattr__(self, name, value)
-        if self._changed is not None:
-            self._changed(name)
+        for callback in self._listeners:
+            callback(name)
 
     def to_dict(self) -> dict[str, Any]:
         """All options as they are."""

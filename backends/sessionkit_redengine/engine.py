@@ -93,7 +93,6 @@ class Session(HookDecorators, SessionEngine):
         self.config = _config(config, options)
         self.config.on_change(self._reconfigured)
         self.parameters = Parameters(parameters)
-        self.parameters.on_change(self._parameter_changed)
         self.hooks = Hooks()
         self.returns = Returns()
         self.history = open_history(history)
@@ -117,6 +116,19 @@ class Session(HookDecorators, SessionEngine):
         """The time zone of its conditions."""
         return zone_of(self.config.timezone)
 
+    @property
+    def parameters(self) -> Parameters:
+        """The parameters shared with all tasks; a mapping that is set takes their place."""
+        return self._parameters
+
+    @parameters.setter
+    def parameters(self, values: Mapping[str, Any]) -> None:
+        before = self.__dict__.get("_parameters", ())
+        self._parameters = values if isinstance(values, Parameters) else Parameters(values)
+        self._parameters.on_change(self._parameter_changed)
+        for name in {*before, *self._parameters} if "scheduler" in self.__dict__ else ():
+            self._parameter_changed(name)
+
     # --- as an engine: a call is a run of a task ---
 
     def prepare(self, call: Any) -> Any:
@@ -127,19 +139,17 @@ class Session(HookDecorators, SessionEngine):
         if not isinstance(call, Run):
             return self.get_task(call)
         task = call.task
-        context = Context(self, task, call)
         given = task.job_parameters(call)
+        hooks = self.hooks.task_execute
+        if not given and not hooks:
+            return Job(task.job_call(), given)
+        context = Context(self, task, call)
         late = False
         for name, value in given.items():
             if isinstance(value, BaseArgument):
                 given[name] = value = resolve(value, context)  # noqa: PLW2901 - both are the parameter
                 late = late or isinstance(value, LateCall)
-        hooks = self.hooks.task_execute
-        return (
-            Job(task.job_call(), given, late, tuple(hooks), task if hooks else None)
-            if hooks or late
-            else Job(task.job_call(), given)
-        )
+        return Job(task.job_call(), given, late, tuple(hooks), task if hooks else None)
 
     def send(self, request: Any, deadline: Deadline) -> Any:
         """Have the scheduler run a task, or run it here if no scheduler does, and wait for its end."""
@@ -297,6 +307,8 @@ class Session(HookDecorators, SessionEngine):
     def after_fork_in_child(self) -> None:
         """The child's scheduler has not been started, whatever the parent's does."""
         super().after_fork_in_child()
+        if "scheduler" not in self.__dict__:
+            return  # forked by another thread while this session was being made
         self._book.after_fork_in_child()
         self.scheduler.after_fork_in_child()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +19,8 @@ if TYPE_CHECKING:
 
     Listener = tuple[EventHub, str]
 
-log = logging.getLogger(__name__)
-
 _MOST = 1_000
+_TRY_AGAIN = 10.0
 
 
 class Events:
@@ -38,6 +36,7 @@ class Events:
         self._arrived = arrived
         self._waiting: dict[tuple[str, Condition], deque[Mapping[str, Any]]] = {}
         self._listeners: dict[OnEvent, list[Listener]] = {}
+        self._deaf: dict[OnEvent, float] = {}
 
     def waiting(self, task: Task | None, condition: Condition) -> int:
         """How many events a task has not run for."""
@@ -70,15 +69,34 @@ class Events:
         return []
 
     def listen(self, condition: OnEvent) -> None:
-        """Subscribe for a condition, where nobody has."""
+        """Subscribe for a condition, where nobody has; where that fails, try again each ten seconds."""
         if condition in self._listeners:
             return
-        listeners = self._listeners[condition] = []
-        for hub in self._hubs(condition):
-            listeners.append((hub, hub.subscribe(condition.expression, self._callback(condition))))
-            if not hub.connected:
-                hub.connect()
-            hub.run_in_thread()
+        from sessionkit.events import EventHubError  # noqa: PLC0415 - schedules without events
+
+        try:
+            self._listeners[condition] = [self._subscribed(hub, condition) for hub in self._hubs(condition)]
+        except EventHubError as error:
+            self._session.report(f"{condition!r} hears nothing: {error.message}", error)
+            self._deaf[condition] = self._session.clock.time() + _TRY_AGAIN
+
+    def _subscribed(self, hub: EventHub, condition: OnEvent) -> Listener:
+        if not hub.connected:
+            hub.connect()
+        subscriber = hub.subscribe(condition.expression, self._callback(condition))
+        hub.run_in_thread()
+        return hub, subscriber
+
+    @property
+    def next_try(self) -> float:
+        """When to try again to subscribe; infinity where all is well."""
+        return min(self._deaf.values(), default=float("inf"))
+
+    def try_again(self, now: float) -> None:
+        """Subscribe where it failed before, if it is time to."""
+        for condition in [condition for condition, at in self._deaf.items() if at <= now]:
+            del self._deaf[condition]
+            self.listen(condition)
 
     def _callback(self, condition: OnEvent) -> Callable[[Any], None]:
         def heard(event: Any) -> None:
@@ -101,6 +119,7 @@ class Events:
     def close(self) -> None:
         """Listen no more; what waits goes on waiting for the next start."""
         listeners, self._listeners = self._listeners, {}
+        self._deaf.clear()
         for hub, subscriber in (listener for heard in listeners.values() for listener in heard):
             if hub.get_subscriber_by_identifier(subscriber) is not None:
                 hub.unsubscribe(subscriber)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessionkit_redengine import doorbell
 from sessionkit_redengine.errors import HistoryError
 from sessionkit_redengine.runs import NO_WISHES
 from sessionkit_redengine.waker import LONGEST_NAP
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sessionkit_redengine.doorbell import Doorbell
     from sessionkit_redengine.engine import Session
 
 
@@ -18,8 +20,9 @@ class Others:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._bell: doorbell.Doorbell | None = None
+        self._bell: Doorbell | None = None
         self._where = ""
+        self._ring: Callable[[str], int] | None = None
         self._looked = float("-inf")
         self._there = False
 
@@ -28,6 +31,9 @@ class Others:
         history = self._session.history
         self._where = getattr(history, "where", "")
         if history.shared and self._where and "://" not in self._where:
+            from sessionkit_redengine import doorbell  # noqa: PLC0415 - sockets, which few schedulers need
+
+            self._ring = doorbell.ring
             self._bell = doorbell.Doorbell(self._where, self._rung)
         self._looked = float("-inf")
 
@@ -35,12 +41,12 @@ class Others:
         """Listen no more."""
         if self._bell is not None:
             self._bell.close()
-            self._bell = None
+            self._bell = self._ring = None
 
     def tell(self) -> None:
         """Wake the other schedulers, if there are any: a run has ended."""
-        if self._there and self._bell is not None:
-            doorbell.ring(self._where)
+        if self._there and self._ring is not None:
+            self._ring(self._where)
 
     def _rung(self) -> None:
         self._session.scheduler.post(self._look_now)

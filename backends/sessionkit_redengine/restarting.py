@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 
 
@@ -16,6 +15,8 @@ def again(how: str) -> bool:
         sys.stdout.flush()
         sys.stderr.flush()
         os.execv(sys.executable, command)  # noqa: S606 - this program, again
+    import subprocess  # noqa: PLC0415 - ten milliseconds that few schedulers need
+
     fresh = how == "fresh"
     # A terminal session of its own: what ends this one does not end that.
     flags = getattr(subprocess, "CREATE_NEW_CONSOLE", 0) if fresh else 0

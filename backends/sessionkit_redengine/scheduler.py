@@ -181,7 +181,7 @@ class Scheduler:
         if self._inbox or self.wish:
             return 0.0
         now = self.session.clock.time()
-        at = self.agenda.next()
+        at = min(self.agenda.next(), self.events.next_try)
         if self.is_alive and self.session.config.shut_cond is not None:
             at = min(at, self._next_shut(now))
         if self.launcher.owes_writing:
@@ -204,6 +204,8 @@ class Scheduler:
         if self.launcher.owes_writing:
             self.launcher.write()
         now = self.session.clock.time()
+        if self.events.next_try <= now:
+            self.events.try_again(now)
         if self.agenda.next() <= now:
             self._do_due(now)
             self.read_inbox()
@@ -223,6 +225,7 @@ class Scheduler:
                     task = entry.subject
                     ready.append((-task.priority, task.order, task, due, task.state.run_id))
         ready.sort(key=_urgency)
+        self.launcher.executors.begin_cycle()
         for _, _, task, due, seen in ready:
             if task._registered:  # noqa: SLF001 - one that ran before it may have removed it
                 self.launcher.start(task, due, seen, self._execution)

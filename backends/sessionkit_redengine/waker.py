@@ -23,9 +23,11 @@ class Waker:
 
     def wake(self) -> None:
         """End the sleep, or the next one before it begins; from any thread."""
+        if not self._lock.locked():
+            return
         try:
             self._lock.release()
-        except RuntimeError:  # it is open already
+        except RuntimeError:  # somebody else was quicker
             return
 
     def sleep(self, seconds: float) -> None:

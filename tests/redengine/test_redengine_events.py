@@ -12,7 +12,7 @@ import sessionkit
 from sessionkit import SessionEngine
 from sessionkit.clock import SYSTEM_CLOCK
 from sessionkit.events import Event as HubEvent
-from sessionkit.events import EventHub
+from sessionkit.events import EventHub, EventHubConnectionError
 from sessionkit.outcome import Done
 from sessionkit_redengine import FuncTask
 from sessionkit_redengine.arguments import Event
@@ -225,3 +225,23 @@ def test_a_session_of_a_profile_is_opened_in_the_process_of_the_task(make_sessio
     FuncTask(work.current_session_name, session=session, name="a")
     with sessionkit.connect("here"):
         assert session.execute("a") == "from-the-profile"
+
+
+def test_a_hub_that_cannot_be_reached_is_tried_again(make_session, clock):
+    tried = []
+
+    class Unreachable(EventHub):
+        def connect(self):
+            tried.append(clock.time())
+            if len(tried) < 3:
+                raise EventHubConnectionError("nobody answers")
+            super().connect()
+
+    session = make_session(
+        event_hub_factory=lambda _: Unreachable(), shut_cond="scheduler has run over 1 minute"
+    )
+    FuncTask(int, session=session, name="a", start_cond="on event 'topic=a'")
+    start = clock.time()
+    session.start()
+    assert [at - start for at in tried] == [0, 10, 20]
+    assert "nobody answers" in session.problems[0]

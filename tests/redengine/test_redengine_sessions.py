@@ -228,6 +228,23 @@ def test_run_ids_of_ones_own(make_session):
     assert [record.run_id for record in made.get_task_log()] == ["a-0", "a-0"]
 
 
+def test_parameters_and_options_may_be_set_as_a_whole_or_shared(make_session, clock):
+    config = Config(execution="main", timezone="UTC")
+    one, two = make_session(config=config), make_session(config=config)
+    for made in (one, two):
+        made.parameters = {"mode": "test"}
+        FuncTask(int, session=made, name="a", start_cond="daily & param 'mode' is 'live'")
+
+        def change(made=made):
+            made.parameters = {"mode": "live"}
+            made.config.shut_cond = "task 'a' has succeeded"
+
+        FuncTask(change, session=made, name="change", start_cond="daily after 05:00")
+        made.start()
+        assert made["a"].status == "success"
+        config.shut_cond = None
+
+
 # --- the scheduler's life ---
 
 

@@ -7,6 +7,7 @@ In a pattern, `Q` is a quoted text and `W` a window ("between A and B", "before 
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sessionkit_redengine.conditions import base, session, tasks, time
@@ -186,7 +187,10 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(filled)
 
 
-ROWS: Final = tuple(Row(_compiled(pattern), meaning, example) for pattern, meaning, example in _TABLE)
+@cache
+def rows() -> tuple[Row, ...]:
+    """All rows, their patterns compiled when the first text is parsed."""
+    return tuple(Row(_compiled(pattern), meaning, example) for pattern, meaning, example in _TABLE)
 
 
 def meaning(token: Token) -> Condition:
@@ -195,7 +199,7 @@ def meaning(token: Token) -> Condition:
     Raises:
         ParserError: when no row matches, or an operand makes no sense.
     """
-    for row in ROWS:
+    for row in rows():
         found = row.pattern.fullmatch(token.shape)
         if found:
             return row.meaning(Found(_groups(found), token.values))
@@ -217,4 +221,4 @@ def _groups(found: re.Match[str]) -> dict[str, str | None]:
 def nearest(shape: str) -> str:
     """The example of the row that begins most like an item: what its writer may have meant."""
     words = set(shape.split())
-    return max(ROWS, key=lambda row: len(words & set(row.example.split()))).example
+    return max(rows(), key=lambda row: len(words & set(row.example.split()))).example

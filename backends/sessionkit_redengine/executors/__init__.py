@@ -72,6 +72,11 @@ class Executors:
 
         return AsyncExecutor(self._done, self.loop)
 
+    def begin_cycle(self) -> None:
+        """See `Executor`."""
+        for executor in self._made.values():
+            executor.begin_cycle()
+
     def close(self, timeout: float) -> None:
         """Drop all workers; executors that the user made stay open."""
         made, self._made = self._made, {}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from contextlib import ExitStack
+from collections import deque
+from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING
 
 from sessionkit.registry import current_sessions
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
     from sessionkit import SessionEngine
     from sessionkit_redengine.executors.base import Done
+
+
+_GRACE = 1.0  # seconds for a loop to end whose tasks were cancelled
 
 
 class AsyncExecutor(Executor):
@@ -35,13 +39,23 @@ class AsyncExecutor(Executor):
         self._own = loop is None
         self._thread: threading.Thread | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._sessions: tuple[SessionEngine, ...] | None = None
+        self._starting: deque[tuple[Run, Job, Sequence[SessionEngine]]] = deque()
+
+    def begin_cycle(self) -> None:
+        """Other sessions may be current now."""
+        self._sessions = None
 
     def start(self, run: Run, job: Job) -> None:
         """Make a task of it."""
         loop = self._running_loop()
-        sessions = current_sessions()
-        siblings = [session.sibling() for session in sessions] if self._own else sessions
-        loop.call_soon_threadsafe(self._begin, run, job, siblings)
+        if self._sessions is None:
+            self._sessions = tuple(current_sessions())
+        siblings = [session.sibling() for session in self._sessions] if self._own else self._sessions
+        self._starting.append((run, job, siblings))
+        # One call into the loop for all that start together: each is a write to a pipe.
+        if len(self._starting) == 1:
+            loop.call_soon_threadsafe(self._begin)
 
     def end(self, run: Run) -> None:
         """Cancel its task."""
@@ -53,7 +67,7 @@ class AsyncExecutor(Executor):
         if self._thread is None or self._loop is None:
             return
         self._loop.call_soon_threadsafe(self._finish)
-        self._thread.join(timeout or None)
+        self._thread.join(max(timeout, _GRACE))
         self._thread = self._loop = None
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
@@ -72,17 +86,18 @@ class AsyncExecutor(Executor):
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()
 
-    def _begin(self, run: Run, job: Job, sessions: Sequence[SessionEngine]) -> None:
+    def _begin(self) -> None:
         assert self._loop is not None
-        self._tasks[run.id] = self._loop.create_task(self._run(run, job, sessions))
+        while self._starting:
+            # Taken off only now: whoever adds to a queue that is not empty relies on this loop to go on.
+            run, job, sessions = self._starting[0]
+            self._tasks[run.id] = self._loop.create_task(self._run(run, job, sessions))
+            self._starting.popleft()
 
     async def _run(self, run: Run, job: Job, sessions: Sequence[SessionEngine]) -> None:
         outcome = Outcome("terminate")
         try:
-            with ExitStack() as stack:
-                for session in sessions:
-                    stack.enter_context(session.activate())
-                outcome = await perform_async(job)
+            outcome = await (_perform_with(job, sessions) if sessions else perform_async(job))
         finally:
             self._tasks.pop(run.id, None)
             self.done(run, outcome)
@@ -102,10 +117,17 @@ class AsyncExecutor(Executor):
         asyncio.gather(*tasks, return_exceptions=True).add_done_callback(lambda _: loop.stop())
 
 
+async def _perform_with(job: Job, sessions: Sequence[SessionEngine]) -> Outcome:
+    with ExitStack() as stack:
+        for session in sessions:
+            stack.enter_context(session.activate())
+        return await perform_async(job)
+
+
 async def perform_async(job: Job) -> Outcome:
     """Run a job to its end on this loop: what it returns is awaited if that is possible."""
     try:
-        with around(job.hooks, job.task):
+        with around(job.hooks, job.task) if job.hooks else nullcontext():
             value = called(job)
             if inspect.isawaitable(value):
                 value = await value

@@ -42,6 +42,9 @@ class Executor(ABC):
             Exception: when it cannot even be queued; the run has failed then.
         """
 
+    def begin_cycle(self) -> None:  # noqa: B027 - most remember nothing
+        """The scheduler begins to start what is due: forget what was remembered of its surroundings."""
+
     def end(self, run: Run) -> None:  # noqa: B027 - the flag is all that most can do
         """Make a run end: at once where that can be forced; elsewhere its flag, set already, asks for it."""
 

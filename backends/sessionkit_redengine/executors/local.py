@@ -46,11 +46,18 @@ class ThreadExecutor(Executor):
         self._threads: list[threading.Thread] = []
         self._busy = 0
         self._lock = threading.Lock()
+        self._work_here: Callable[[Job], Outcome] | None = None
+
+    def begin_cycle(self) -> None:
+        """Other sessions may be current now."""
+        self._work_here = None
 
     def start(self, run: Run, job: Job) -> None:
         """Hand it to a thread that waits, or to a new one."""
-        # Sessions are looked up here, in the scheduler's thread; workers get siblings of them.
-        work = propagate(perform) if current_sessions() else perform
+        work = self._work_here
+        if work is None:
+            # Sessions are looked up here, in the scheduler's thread; workers get siblings of them.
+            work = self._work_here = propagate(perform) if current_sessions() else perform
         with self._lock:
             self._busy += 1
             if self._busy > len(self._threads):

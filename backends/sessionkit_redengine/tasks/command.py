@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-import subprocess
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +15,7 @@ from sessionkit_redengine.tasks.base import Task
 from sessionkit_redengine.tasks.fields import choice
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Sequence
 
     from sessionkit_redengine.engine import Session
@@ -106,6 +106,8 @@ class Program:
             OSError: when it cannot be started, or ends with anything but 0.
             TaskTerminationException: when the run was told to end.
         """
+        import subprocess  # noqa: PLC0415 - ten milliseconds that sessions without programs save
+
         flag = parameters.pop(_FLAG, None) or Flag()
         process = subprocess.Popen(  # noqa: S603 - running what the user wrote is what this is for
             self.line(parameters),
@@ -132,6 +134,8 @@ class Program:
         if not isinstance(self.command, str):
             return [*self.command, *options]
         if os.name == "nt":
+            import subprocess  # noqa: PLC0415 - see `__call__`
+
             return " ".join([self.command, subprocess.list2cmdline(options)])
         return [*shlex.split(self.command), *options]
 

@@ -61,6 +61,7 @@ def shape_of(func: Callable[..., Any]) -> Shape:
     )
 
 
+_OPEN = Shape(frozenset(), {}, open=True)
 _NAMED = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
 
 
@@ -164,13 +165,13 @@ class FuncTask(Task):
 
     def job_parameters(self, run: Run) -> dict[str, Any]:
         """Those of the task and the session that the function names."""
+        shape = _OPEN if self.func is None else shape_of(self.func)
+        if not shape.names and not shape.open:
+            return {}
         own = super().job_parameters(run)
         shared = self.session.parameters
         if self.func is None:
             return {**shared, **own}  # which of them the function names is known where it is imported
-        shape = shape_of(self.func)
-        if not shape.names and not shape.open:
-            return {}
         given: dict[str, Any] = dict(own) if shape.open else {}
         for name in shape.names:
             if name in own:
