@@ -31,7 +31,7 @@ MODULES: Final = (
     "sessionkit.tokens",
     "sessionkit.secrets",
     "sessionkit.config",
-    "sessionkit.connect",
+    "sessionkit.connecting",
     "sessionkit.clock",
     "sessionkit.cache",
     "sessionkit.events",

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sessionkit.auth import ClientCredentials, CredentialLogin, HeaderAuth, TokenAuth
-    from sessionkit.connect import connect
+    from sessionkit.connecting import connect
     from sessionkit.engine import SessionEngine
     from sessionkit.errors import NoCurrentSession, SessionKitError
     from sessionkit.http import Call, HttpEngine, Request, Response, RetryPolicy
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "sessionkit.auth": ("ClientCredentials", "CredentialLogin", "HeaderAuth", "TokenAuth"),
-    "sessionkit.connect": ("connect",),
+    "sessionkit.connecting": ("connect",),
     "sessionkit.engine": ("SessionEngine",),
     "sessionkit.errors": ("NoCurrentSession", "SessionKitError"),
     "sessionkit.http": ("Call", "HttpEngine", "Request", "Response", "RetryPolicy"),

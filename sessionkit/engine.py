@@ -390,7 +390,7 @@ class SessionEngine(metaclass=Singleton):
                 "open it by sessionkit.connect('profile'), which pickles as the profile's name, "
                 "or open a session of its own in the other process"
             )
-        from sessionkit.connect import connect  # noqa: PLC0415 - it imports configuration, which few need
+        from sessionkit.connecting import connect  # noqa: PLC0415 - it imports configuration, which few need
 
         return connect, (self.profile_name,)
 

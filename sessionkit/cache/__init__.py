@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sessionkit.cache.base import Cache, Key, ProxyCache
 from sessionkit.cache.keys import KeyMaker, ObjectKeyMaker, StringKeyMaker
 from sessionkit.cache.layered import LayeredCache
-from sessionkit.cache.memoise import Memoiser, memoise, memoise_decorator, memoiser
+from sessionkit.cache.memoisation import Memoiser, memoise, memoise_decorator, memoiser
 from sessionkit.cache.memory import MemoryCache, Statistics
 from sessionkit.cache.scope import ScopedCache, scoped
 from sessionkit.cache.serialised import SerialisedCache

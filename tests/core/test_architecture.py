@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from importlib import import_module
 from importlib.util import resolve_name
 from pathlib import Path
 
@@ -105,3 +106,16 @@ def test_importing_loads_nothing_that_a_user_may_not_need(imported, heavy):
     code = f"import sys, {imported}; print(*sorted(set({heavy!r}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+LAZY = ["sessionkit", "sessionkit.cache", "sessionkit_review", "sessionkit_redengine", "sessionkit_dyn"]
+
+
+@pytest.mark.parametrize("package", LAZY)
+def test_no_module_takes_the_name_of_something_its_package_offers(package):
+    # Importing `package.name` puts the module where the package's lazy `name` is looked for.
+    offered = import_module(package)
+    folder = Path(offered.__file__).parent
+    submodules = {path.stem for path in folder.iterdir() if path.suffix == ".py" or path.is_dir()}
+    for name in submodules & set(offered.__all__):
+        assert getattr(offered, name) is import_module(f"{package}.{name}"), f"{package}.{name} is two things"
