@@ -15,21 +15,19 @@
             return session.forecast("Oslo")
 
 pytest collects the subclass and runs every test against the backend's own server double: who is current in
-threads, blocks and forked children; what is said of a secret; what comes of an answer that is HTML, cut short,
-empty or none; how often a token is fetched; what is left when a session closes. It is for backends on `HttpEngine`; a backend with a reason to differ overrides the one test and says why.
+threads, blocks and forked children; what is said of a secret; what comes of an answer that is HTML, cut
+short, empty or none; how often a token is fetched; what is left when a session closes. It is for backends on
+`HttpEngine`; one with a reason to differ overrides the one test and says why.
 """
 
 from __future__ import annotations
 
 import copy
-import io
-import logging
 import os
 import pickle
-import threading
 import time
 import traceback
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import pytest
@@ -47,18 +45,16 @@ from sessionkit.errors import (
     SessionKitError,
 )
 from sessionkit.testing.clock import ManualClock
-from sessionkit.testing.disguises import disguises
+from sessionkit.testing.tools import SECONDS, disguises, everything_logged, in_threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from sessionkit.http import HttpEngine
     from sessionkit.sandbox import Sandbox, Service
 
 THREADS: Final = 8
-SECONDS: Final = 20.0
-"""How long a test waits for what must happen."""
 
 #: What goes wrong on the wire, and the errors that may come of it.
 FAULTS: Final[tuple[tuple[str, dict[str, Any], tuple[type[Exception], ...]], ...]] = (
@@ -155,7 +151,7 @@ class BackendConformance:
         assert self.backend.get_session() is None
 
     def test_a_block_restores_what_was_current(self, given: dict[str, Any]) -> None:
-        """Inside `with` the new session is current, afterwards the one before it; the first is closed last."""
+        """Inside `with` the new session is current, afterwards the one before it."""
         with self.backend(**given) as outer:
             with self.backend(**given, history=7) as inner:
                 assert inner is not outer
@@ -168,10 +164,10 @@ class BackendConformance:
     def test_a_thread_of_its_own_has_no_session(self, given: dict[str, Any]) -> None:
         """A plain thread does not see who is signed in where it was started."""
         with self.backend(**given):
-            assert _in_threads(1, self.backend.get_session) == [None]
+            assert in_threads(1, self.backend.get_session) == [None]
 
     def test_a_worker_thread_gets_a_sibling(self, given: dict[str, Any]) -> None:
-        """A `ThreadPoolExecutor` gives its workers sessions of the same identity, none of them the caller's."""
+        """A `ThreadPoolExecutor` gives its workers sessions of the caller's identity."""
 
         def work(_: int) -> tuple[Any, bool]:
             mine: Any = self.backend.current()
@@ -214,7 +210,7 @@ class BackendConformance:
 
     def test_nothing_says_a_secret(self, given: dict[str, Any], sandbox: Sandbox) -> None:
         """Neither log, repr, error, traceback, history nor event, whatever goes wrong."""
-        with _everything_logged() as log, self.backend.detached(**given, history=50) as session:
+        with everything_logged() as log, self.backend.detached(**given, history=50) as session:
             heard: list[Any] = []
             session.event_hub.subscribe("topic=*", lambda event: heard.append(copy.copy(event)))
             self.call(session)
@@ -290,14 +286,14 @@ class BackendConformance:
         """Threads that meet no token cause one sign-in."""
         self._needs("sign_in")
         with self.backend.detached(**given) as session:
-            self._call_in_threads(session)
+            self._callin_threads(session)
         assert len(self._sign_ins(sandbox)) == 1
 
     def test_threads_renew_a_revoked_token_once(self, session: Any, sandbox: Sandbox) -> None:
         """Threads whose token is refused cause one sign-in, and no call fails."""
         self._needs("sign_in", "revoke")
         sandbox.fault(str(self.revoke), service=self.service.name)
-        self._call_in_threads(session)
+        self._callin_threads(session)
         assert len(self._sign_ins(sandbox)) == 2
 
     def test_threads_renew_an_expired_token_once(
@@ -306,7 +302,7 @@ class BackendConformance:
         """Threads whose token has ended cause one sign-in."""
         self._needs("sign_in", "lifetime")
         manual_clock.advance((self.lifetime or 0) + 1)
-        self._call_in_threads(session)
+        self._callin_threads(session)
         assert len(self._sign_ins(sandbox)) == 2
 
     # --- the end ---
@@ -316,7 +312,7 @@ class BackendConformance:
     ) -> None:
         """Closing gives the token back once, a sibling's closing does not; later calls are refused."""
         with self.backend.detached(**given) as session:
-            self._call_in_threads(session)
+            self._callin_threads(session)
             with suppress(Exception):  # whatever it answers, a connection was made
                 session.http.get("/")
             sibling = session.sibling()
@@ -337,8 +333,8 @@ class BackendConformance:
         if missing:
             pytest.skip(f"the backend has no {' and no '.join(missing)}")
 
-    def _call_in_threads(self, session: Any) -> None:
-        _in_threads(THREADS, lambda: self.call(session))
+    def _callin_threads(self, session: Any) -> None:
+        in_threads(THREADS, lambda: self.call(session))
 
     def _sign_ins(self, sandbox: Sandbox) -> list[Any]:
         found = sandbox.requests(service=self.service.name, path=self.sign_in)
@@ -376,42 +372,3 @@ class BackendConformance:
         while sandbox.connections and not deadline.expired:
             time.sleep(0.01)
         assert not sandbox.connections, "a closed session left a connection open"
-
-
-def _in_threads(count: int, work: Callable[[], Any]) -> list[Any]:
-    """What `work` returned in each of `count` threads that began together; raises what one raised."""
-    barrier, results, errors = threading.Barrier(count), [], []
-
-    def run() -> None:
-        try:
-            barrier.wait(SECONDS)
-            results.append(work())
-        except BaseException as error:  # noqa: BLE001 - raised below, in the test's own thread
-            errors.append(error)
-
-    threads = [threading.Thread(target=run, daemon=True) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(SECONDS)
-    if errors:
-        raise errors[0]
-    assert len(results) == count, "a thread did not come to an end"
-    return results
-
-
-@contextmanager
-def _everything_logged() -> Iterator[io.StringIO]:
-    """Whatever anybody logs, from level 1, as a careless application would write it."""
-    out = io.StringIO()
-    handler = logging.StreamHandler(out)
-    handler.setFormatter(logging.Formatter("%(name)s %(message)s %(args)s"))
-    root = logging.getLogger()
-    loggers = [root, *(logging.getLogger(name) for name in ("sessionkit", "urllib3", "requests"))]
-    with ExitStack() as undo:
-        for logger in loggers:
-            undo.callback(logger.setLevel, logger.level)
-            logger.setLevel(1)
-        root.addHandler(handler)
-        undo.callback(root.removeHandler, handler)
-        yield out

@@ -46,8 +46,7 @@ class Tickets(HttpEngine):
 
     def open(self, title: str) -> int:
         """Open a ticket; returns its number."""
-        number: int = self.post("/tickets", {"title": title}, field="number", kind=int)
-        return number
+        return int(self.post("/tickets", {"title": title}, field="number", kind=int))
 
     def all(self) -> Any:
         """Every ticket: mappings with `number`, `title` and `by`."""
