@@ -37,6 +37,7 @@ class Options:
     accept: Callable[[Answer], bool] | None
     attempts: int
     timeout: float | None
+    durable: bool
     clock: Clock
 
 
@@ -113,7 +114,7 @@ class _Fetch:
     def _attempt(self, stack: ExitStack) -> Downloaded | None:
         """One request and its answer; None when the next is to be made at once."""
         if self._part is None and self._item.name is None:
-            self._part = stack.enter_context(PartFile(self._item.path))
+            self._part = stack.enter_context(self._part_of(self._item.path))
         part = self._part
         offset = part.size if part is not None and part.etag else 0
         try:
@@ -130,6 +131,9 @@ class _Fetch:
                 part.discard()
                 return None
             raise
+
+    def _part_of(self, path: Path) -> PartFile:
+        return PartFile(path, durable=self._options.durable)
 
     def _headers(self, offset: int) -> dict[str, str]:
         # Compressed on the way, a body has no length to check and no ranges.
@@ -149,7 +153,7 @@ class _Fetch:
             found = self._existing(path) or self._same(path, answer)
             if found is not None:
                 return found
-        self._part = stack.enter_context(PartFile(path))
+        self._part = stack.enter_context(self._part_of(path))
         if self._part.etag and self._part.size:
             return None
         return self._receive(answer, self._part, 0)
@@ -199,8 +203,8 @@ class _Fetch:
             part.discard()
             raise _Broken(self._damaged(answer, f"{part.size:,} bytes came, not {size:,}"))
         wanted = self._wanted(answer)
-        if wanted is not None and part.hash is not None and part.hash.hexdigest() != wanted:
-            found = part.hash.hexdigest()
+        found = part.checksum() if wanted is not None else wanted
+        if found != wanted:
             part.discard()
             raise _Broken(self._damaged(answer, f"its checksum is {found}, not {wanted}"))
 
