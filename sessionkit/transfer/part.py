@@ -43,8 +43,7 @@ class PartFile:
             part.complete()
 
     A part is one writer's: another thread or process that fetches the same file at the same time gets a
-    part of its own, and the last to finish puts its file in place. Leaving the block keeps an incomplete
-    part that can be carried on, and removes any other.
+    part of its own, and the last to finish puts its file in place.
 
     Args:
         path: The file it will be.
@@ -73,15 +72,19 @@ class PartFile:
         self._part = f"{os.fspath(path)}.part"
         self._note = f"{self._part}.etag"
         self._file = -1
+        if os.path.exists(self._part):  # noqa: PTH110 - as above
+            self._do(self._resume)
 
     def __enter__(self) -> Self:
-        if os.path.exists(self._part):  # noqa: PTH110 - see the constructor
-            self._do(self._resume)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Keep an incomplete part if it can be carried on, and remove it if not."""
         try:
             if not self._complete:
                 self._leave()
@@ -144,10 +147,9 @@ class PartFile:
         # Renamed while it is open, and thereby locked: nobody else can take it for a part in between.
         if sys.platform == "win32":
             self._close()
-        os.replace(self._part, self.path)  # noqa: PTH105 - see the constructor
+        os.replace(self._part, self.path)  # noqa: PTH105 - as text, see the constructor
 
     def _leave(self) -> None:
-        """Keep what can be carried on, and remove what cannot."""
         if self.etag and self.size:
             with contextlib.suppress(OSError):
                 self._flush()
@@ -193,7 +195,11 @@ class PartFile:
         """Go on with the part that an earlier attempt left, if it says what it is a part of."""
         size = self._claim()
         if size:
-            self.etag = self._noted()
+            try:
+                self.etag = self._noted()
+            except OSError:
+                self._close()
+                raise
             self.size = size if self.etag else 0
 
     def _claim(self) -> int | None:
@@ -202,7 +208,7 @@ class PartFile:
         try:
             _lock(file)
             status = os.fstat(file)
-            mine = os.path.samestat(status, os.stat(self._part))  # noqa: PTH116 - see the constructor
+            mine = os.path.samestat(status, os.stat(self._part))  # noqa: PTH116 - as text, see the constructor
         except OSError:
             mine = False
         if not mine:  # locked by another, or put in place by another between open and lock
