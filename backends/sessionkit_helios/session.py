@@ -9,7 +9,7 @@ from sessionkit import paths
 from sessionkit.auth import ClientCredentials
 from sessionkit.clock import SYSTEM_CLOCK, Deadline
 from sessionkit.errors import AuthenticationError, ConfigurationError
-from sessionkit.http import Call, HttpEngine, Request, Response
+from sessionkit.http import Call, HttpEngine
 from sessionkit.tokens import FileTokenStore, Token, TokenStore
 from sessionkit_helios import credentials, legacy
 from sessionkit_helios.pace import Pace
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from sessionkit.http.limits import ConcurrencyLimit
     from sessionkit.secrets import Secret
 
 API_URL = "https://api.helios.earth/v1"
@@ -131,11 +132,11 @@ class HeliosSession(HttpEngine):
         """The token at hand, if it has not ended; nothing is read or asked."""
         return self._credential.source.current
 
-    def send(self, request: Request, deadline: Deadline) -> Response:
-        """Send, as fast as `rate_limit` allows."""
+    def admit(self, deadline: Deadline) -> ConcurrencyLimit | None:
+        """Wait until `rate_limit` and `max_concurrency` allow another request."""
         if self._pace is not None:
             self._pace.wait(deadline)
-        return super().send(request, deadline)
+        return super().admit(deadline)
 
     @property
     def workers(self) -> int:
