@@ -1,8 +1,4 @@
-"""urllib3's connections, with an end to every answer and without a word after a fork.
-
-urllib3's read timeout starts anew with every packet, so that a server that drips one byte at a time is
-waited for without end. Here the timeout a request was sent with bounds its whole answer.
-"""
+"""urllib3's connections, with an end to every request and answer and without a word after a fork."""
 
 from __future__ import annotations
 
@@ -10,8 +6,7 @@ import io
 import os
 import socket
 import time
-from http.client import HTTPException, HTTPResponse, parse_headers
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from urllib3 import connection, connectionpool
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
@@ -19,57 +14,13 @@ from urllib3.poolmanager import PoolManager, ProxyManager
 from urllib3.util.connection import allowed_gai_family
 
 from sessionkit import fork
+from sessionkit.http.answer import SLACK, Answer, BoundedReader
 
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
 
-class BoundedReader(io.RawIOBase):
-    """The bytes of one answer, until its time is up."""
-
-    def __init__(self, stream: io.RawIOBase, sock: socket.socket) -> None:
-        self._stream = stream
-        self._sock = sock
-        self.limit = sock.gettimeout()
-        self._end = None if self.limit is None else time.monotonic() + self.limit
-
-    def unbound(self, idle: float | None) -> None:
-        """Go on for as long as data comes, waiting at most `idle` seconds for more."""
-        self._end = None
-        self._sock.settimeout(idle)
-
-    def readable(self) -> bool:
-        """Always."""
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        """Read what is there, or wait for it until the end.
-
-        Raises:
-            TimeoutError: at the end.
-        """
-        if self._end is not None:
-            left = self._end - time.monotonic()
-            if left <= 0:
-                raise TimeoutError("timed out")
-            self._sock.settimeout(left)
-        return self._stream.readinto(buffer)
-
-    def close(self) -> None:
-        """Close the socket's file, as the object it stands for would."""
-        if not self.closed:
-            self._stream.close()
-        super().close()
-
-
-class _Answer(HTTPResponse):
-    """The final answer: `http.client` takes interim ones (103, early hints) for it."""
-
-    def _read_status(self) -> tuple[str, int, str]:
-        while True:
-            version, status, reason = super()._read_status()  # type: ignore[misc]  # in no stub
-            if not 100 < status < 200:
-                return version, status, reason
-            if status == 101:
-                raise HTTPException("the service changed the protocol unasked (101)")
-            parse_headers(self.fp)
+SHORT: Final = 16384
+"""Bytes that the system takes from us at once."""
 
 
 class _Bounded(connection.HTTPConnection):
@@ -110,22 +61,26 @@ class _Bounded(connection.HTTPConnection):
         raise AssertionError("getaddrinfo gives an address or raises")
 
     def send(self, data: Any) -> None:
-        """A kept connection's socket still has the timeout of the call before."""
-        self._limit_socket()
+        """A kept connection's socket has the timeout for connecting, which is too short for a long body."""
+        self._limit_socket(longest=self.timeout if isinstance(data, bytes) and len(data) < SHORT else None)
         super().send(data)
 
-    def _limit_socket(self) -> None:
-        if self._end is not None and self.sock is not None:
-            left = self._end - time.monotonic()
-            if left <= 0:
-                raise TimeoutError("timed out")
-            self.sock.settimeout(left)
+    def _limit_socket(self, longest: float | None = None) -> None:
+        if self._end is None or self.sock is None:
+            return
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        wanted = left if longest is None else min(left, longest)
+        now = self.sock.gettimeout()
+        if now is None or abs(now - wanted) > min(SLACK, wanted):
+            self.sock.settimeout(wanted)
 
     def response_class(  # type: ignore[override]  # a factory serves where a class does
         self, sock: socket.socket, *args: Any, **options: Any
     ) -> HTTPResponse:
         """`http.client` makes the answer's parser by this name."""
-        response = _Answer(sock, *args, **options)
+        response = Answer(sock, *args, **options)
         self.reader = BoundedReader(response.fp.detach(), sock)
         response.fp = io.BufferedReader(self.reader)
         return response
