@@ -8,17 +8,46 @@ from __future__ import annotations
 import http.client
 import io
 import re
+import socket
+import ssl
 import time
 from http.client import HTTPException, HTTPMessage, HTTPResponse
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
 
 SLACK: Final = 0.05
-"""Seconds that a socket's timeout may be off before it is set anew: setting it is a system call."""
+"""Seconds that a socket's timeout may be off."""
+
+
+class _Steady:
+    """A socket that sets its timeout only where that makes a difference.
+
+    Each time is a system call, and another thread's turn: fifty threads that call at once feel it.
+    """
+
+    def settimeout(self, value: float | None) -> None:
+        now: float | None = self.gettimeout()  # type: ignore[attr-defined]  # of the socket it is mixed into
+        if value is None or now is None or abs(now - value) > min(SLACK, value):
+            super().settimeout(value)  # type: ignore[misc]  # likewise
+
+
+class Socket(_Steady, socket.socket):
+    """For http."""
+
+    @classmethod
+    def of(cls, plain: socket.socket) -> Socket:
+        """Take over the connection of `plain`, and its timeout."""
+        timeout = plain.gettimeout()
+        steady = cls(fileno=plain.detach())
+        steady.settimeout(timeout)
+        return steady
+
+
+class TLSSocket(_Steady, ssl.SSLSocket):
+    """For https."""
 
 
 class BoundedReader(io.RawIOBase):
@@ -31,7 +60,7 @@ class BoundedReader(io.RawIOBase):
     def __init__(self, stream: io.RawIOBase, sock: socket.socket) -> None:
         self._stream = stream
         self._sock = sock
-        self.limit = self._set = sock.gettimeout()
+        self.limit = sock.gettimeout()
         self._end = None if self.limit is None else time.monotonic() + self.limit
 
     def unbound(self, idle: float | None) -> None:
@@ -49,13 +78,11 @@ class BoundedReader(io.RawIOBase):
         Raises:
             TimeoutError: at the end.
         """
-        if self._end is not None and self._set is not None:
+        if self._end is not None:
             left = self._end - time.monotonic()
             if left <= 0:
                 raise TimeoutError("timed out")
-            if self._set - left > min(SLACK, left):
-                self._sock.settimeout(left)
-                self._set = left
+            self._sock.settimeout(left)
         return self._stream.readinto(buffer)
 
     def close(self) -> None:

@@ -6,21 +6,19 @@ import io
 import os
 import socket
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from urllib3 import connection, connectionpool
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.poolmanager import PoolManager, ProxyManager
+from urllib3.util import Timeout
 from urllib3.util.connection import allowed_gai_family
 
 from sessionkit import fork
-from sessionkit.http.answer import SLACK, Answer, BoundedReader
+from sessionkit.http.answer import Answer, BoundedReader, Socket
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
-
-SHORT: Final = 16384
-"""Bytes that the system takes from us at once."""
 
 
 class _Bounded(connection.HTTPConnection):
@@ -52,7 +50,7 @@ class _Bounded(connection.HTTPConnection):
                 if timeout is not None:
                     self.timeout = max(0.001, (end - time.monotonic()) / left)
                 try:
-                    return super()._new_conn()
+                    return Socket.of(super()._new_conn())
                 except (NewConnectionError, ConnectTimeoutError):
                     if left == 1:
                         raise
@@ -61,20 +59,16 @@ class _Bounded(connection.HTTPConnection):
         raise AssertionError("getaddrinfo gives an address or raises")
 
     def send(self, data: Any) -> None:
-        """A kept connection's socket has the timeout for connecting, which is too short for a long body."""
-        self._limit_socket(longest=self.timeout if isinstance(data, bytes) and len(data) < SHORT else None)
+        """A kept connection's socket still has the timeout of the call before."""
+        self._limit_socket()
         super().send(data)
 
-    def _limit_socket(self, longest: float | None = None) -> None:
-        if self._end is None or self.sock is None:
-            return
-        left = self._end - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("timed out")
-        wanted = left if longest is None else min(left, longest)
-        now = self.sock.gettimeout()
-        if now is None or abs(now - wanted) > min(SLACK, wanted):
-            self.sock.settimeout(wanted)
+    def _limit_socket(self) -> None:
+        if self._end is not None and self.sock is not None:
+            left = self._end - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("timed out")
+            self.sock.settimeout(left)
 
     def response_class(  # type: ignore[override]  # a factory serves where a class does
         self, sock: socket.socket, *args: Any, **options: Any
@@ -110,7 +104,10 @@ class _BoundedPool(connectionpool.HTTPConnectionPool):
     def _make_request(  # type: ignore[override]  # urllib3 gives the rest by name
         self, conn: Any, method: str, url: str, **options: Any
     ) -> Any:
-        conn.bound(options["timeout"].total)
+        timeout = options["timeout"]
+        conn.bound(timeout.total)
+        if conn.sock is not None:
+            options["timeout"] = Timeout(timeout.total)  # it is connected, and keeps to the one bound
         return super()._make_request(conn, method, url, **options)
 
 
