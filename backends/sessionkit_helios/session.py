@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from sessionkit import paths
 from sessionkit.auth import ClientCredentials
 from sessionkit.clock import SYSTEM_CLOCK, Deadline
 from sessionkit.errors import AuthenticationError, ConfigurationError
 from sessionkit.http import Call, HttpEngine
+from sessionkit.secrets import redact_url
 from sessionkit.tokens import FileTokenStore, Token, TokenStore
 from sessionkit_helios import credentials, legacy
 from sessionkit_helios.pace import Pace
@@ -23,8 +26,11 @@ if TYPE_CHECKING:
     from sessionkit.http.limits import ConcurrencyLimit
     from sessionkit.secrets import Secret
 
+log = logging.getLogger(__name__)
+
 API_URL = "https://api.helios.earth/v1"
 TOKEN_FILE = ".helios_token"  # noqa: S105 - a file's name
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 WORKERS = 32
 """Requests of one method at once, when the session sets no limit."""
 
@@ -93,6 +99,8 @@ class HeliosSession(HttpEngine):
             advisory=token_expiration_threshold * 60,
         )
         self._pace = Pace(rate_limit, f"{found.client_id}@{url}") if rate_limit is not None else None
+        if url.startswith("http:") and urlsplit(url).hostname not in _LOOPBACK:
+            log.warning("client secret and token go to %s in clear text", redact_url(url))
         super().__init__(
             url,
             auth=self._credential,

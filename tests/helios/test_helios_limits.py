@@ -152,9 +152,9 @@ def test_the_plain_session_waits_for_a_place_no_longer_than_its_timeout(counting
 def test_the_rate_limit_holds_for_the_plain_session_too(counting, monkeypatch, tmp_path):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     options = {"token_store": MemoryTokenStore(), "proxies": False, "rate_limit": 0.01}
-    with HeliosSession.detached(**PAIR, api_url=counting.url, **options) as session:
-        with pytest.raises(requests.ConnectTimeout, match="rate limit"):
-            session.http.get("/x")
+    refused = pytest.raises(requests.ConnectTimeout, match="rate limit")
+    with HeliosSession.detached(**PAIR, api_url=counting.url, **options) as session, refused:
+        session.http.get("/x")
 
 
 HOLD = """
