@@ -29,7 +29,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         payload = json.dumps(given).encode()
         self.send_response(status)
         if location is not None:
-            target = f"http://127.0.0.1:{self.server.server_port}/plain" if location is ELSEWHERE else location
+            target = (
+                f"http://127.0.0.1:{self.server.server_port}/plain" if location is ELSEWHERE else location
+            )
             self.send_header("Location", target)
         self.send_header("Content-Length", str(len(payload)))
         self.end_headers()
