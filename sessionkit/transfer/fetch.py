@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -154,7 +155,7 @@ class _Fetch:
         path = self._item.path_for(answer)
         if self._refused(answer):
             return Downloaded(self._item, "filtered")
-        if path.is_file():
+        if os.path.isfile(path):  # noqa: PTH113 - at a fraction of the cost
             found = self._existing(path) or self._same(path, answer)
             if found is not None:
                 return found
