@@ -41,15 +41,10 @@ class Stream:
         if response.raw is None:
             yield response.body
             return
-        raw = response.raw
         try:
-            # What is no longer than a piece is read as one: of many small files, in half the steps.
-            if 0 < (raw.length_remaining or 0) <= self._chunk_size and "content-encoding" not in self.headers:
-                yield raw.read()
-            else:
-                # `read1` hands over what is there; `stream` would wait for, and then lose, a whole chunk.
-                while chunk := raw.read1(self._chunk_size):
-                    yield chunk
+            # `read1` hands over what is there; `stream` would wait for, and in the end lose, a whole chunk.
+            while chunk := response.raw.read1(self._chunk_size):
+                yield chunk
         except Exception as error:
             raise translate(error, response.request, Deadline.after(0)) from error
         self._whole = True
