@@ -15,7 +15,6 @@ from sessionkit.http import Call, HttpEngine
 from sessionkit.secrets import redact_url
 from sessionkit.tokens import FileTokenStore, Token, TokenStore
 from sessionkit_helios import credentials, legacy
-from sessionkit_helios.pace import Pace
 
 if TYPE_CHECKING:
     import os
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from sessionkit.http.limits import ConcurrencyLimit
     from sessionkit.secrets import Secret
+    from sessionkit_helios.pace import Pace
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class HeliosSession(HttpEngine):
             store=token_store or _file_store(self.token_file, found.client_id, url, base, home, options),
             advisory=token_expiration_threshold * 60,
         )
-        self._pace = Pace(rate_limit, f"{found.client_id}@{url}") if rate_limit is not None else None
+        self._pace = None if rate_limit is None else _pace(rate_limit, f"{found.client_id}@{url}")
         if url.startswith("http:") and urlsplit(url).hostname not in _LOOPBACK:
             log.warning("client secret and token go to %s in clear text", redact_url(url))
         super().__init__(
@@ -166,6 +166,12 @@ class HeliosSession(HttpEngine):
             end = datetime.fromtimestamp(token.expires_at, timezone.utc)
             state = f"signed in until {end:%Y-%m-%d %H:%M:%S} UTC"
         return f"HeliosSession of {self.client_id} at {self.base_url}: {'closed' if self.closed else state}"
+
+
+def _pace(rate: float, account: str) -> Pace:
+    from sessionkit_helios.pace import Pace  # noqa: PLC0415 - loads filelock, which an import need not wait for
+
+    return Pace(rate, account)
 
 
 def _file_store(
