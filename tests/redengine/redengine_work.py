@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -71,6 +72,16 @@ def note_task(task):
 
 def event_number(event=Event()):
     return event["data"]["number"]
+
+
+def tell_and_sleep(path, seconds=60):
+    write(path, f"{os.getpid()}\n")
+    time.sleep(seconds)
+
+
+def start_a_program(told):
+    with subprocess.Popen(["sleep", "60"]) as program:
+        write(told, f"{program.pid}\n")
 
 
 def current_session_name():

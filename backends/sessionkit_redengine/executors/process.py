@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
 import os
 import pickle
 import queue
+import signal
 import threading
 from contextlib import suppress
 from multiprocessing.reduction import ForkingPickler
@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from sessionkit import fork
 from sessionkit.clock import SYSTEM_CLOCK, Deadline
-from sessionkit.registry import current_sessions
+from sessionkit_redengine.carry import perform_here, portable_sessions
 from sessionkit_redengine.errors import TaskCrashed, TaskSetupError
 from sessionkit_redengine.executors.base import Executor
-from sessionkit_redengine.runs import Job, Outcome, RemoteError, Run
-from sessionkit_redengine.worker import perform_with
+from sessionkit_redengine.runs import Job, Outcome, Run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
 
     from sessionkit_redengine.executors.base import Done
-
-log = logging.getLogger(__name__)
 
 _GRACE = 1.0  # seconds for a process to end when it was asked to
 
@@ -69,7 +66,7 @@ class ProcessExecutor(Executor):
 
     def start(self, run: Run, job: Job) -> None:
         """Hand it to a process that waits, or to a new one."""
-        sessions = _portable_sessions()
+        sessions = portable_sessions()
         with self._lock:
             self._busy += 1
             if self._busy > len(self._workers):
@@ -152,6 +149,7 @@ class _Worker:
     def _after_death(self, run: Run) -> Outcome:
         self._process.join(_GRACE)
         code = self._process.exitcode
+        _kill(self._process)
         self._drop()
         if run.flag.is_set():
             return Outcome("terminate")
@@ -159,7 +157,8 @@ class _Worker:
         return Outcome("crash", error=TaskCrashed(text), text=text)
 
     def _ready(self) -> Connection:
-        if self._connection is not None and self._process.is_alive():
+        # A process that waits says nothing: if there is something to read, it is that it has ended.
+        if self._connection is not None and not self._connection.poll():
             return self._connection
         self._drop()
         context = self._pool._context  # noqa: SLF001 - the pool's own worker
@@ -184,7 +183,7 @@ class _Worker:
         """Kill the process if it has `run`."""
         with self._lock:
             if self._run is run and self._process is not None:
-                self._process.kill()
+                _kill(self._process)
 
     def join(self, timeout: float) -> None:
         """Wait for the thread; after `timeout` kill the process, which ends it."""
@@ -195,7 +194,7 @@ class _Worker:
             if run is not None:
                 run.flag.set()
             if process is not None:
-                process.kill()
+                _kill(process)
             self._thread.join(_GRACE)
 
     def _drop(self) -> None:
@@ -209,7 +208,7 @@ class _Worker:
         if process is not None:
             process.join(_GRACE)
             if process.is_alive():
-                process.kill()
+                _kill(process)
                 process.join()
             process.close()
 
@@ -230,17 +229,16 @@ class _Forgetful:
 _forgetful = fork.aware(_Forgetful())
 
 
-def _portable_sessions() -> bytes:
-    """The current sessions that another process can open for itself: those of a profile."""
-    portable = []
-    for session in current_sessions():
-        with suppress(TypeError):  # others say that they are not pickled
-            portable.append(pickle.dumps(session))
-    return pickle.dumps(portable) if portable else b""
-
-
 def _failed(message: str, error: BaseException) -> Outcome:
     return Outcome("fail", error=TaskSetupError(message), text=f"{message}\n{type(error).__name__}: {error}")
+
+
+def _kill(process: Any) -> None:
+    """Kill a process, be it dead already, with all that its task has started: it leads a group of its own."""
+    if hasattr(os, "killpg"):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()  # it may not have come so far as to have a group
 
 
 # --- in the other process ---
@@ -254,50 +252,40 @@ def serve(connection: Connection, inherited: Sequence[Connection], environment: 
     """
     for other in inherited:
         other.close()
+    if hasattr(os, "setsid"):
+        os.setsid()  # a group, so that what a task starts ends with it; Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # with "fork" it would be the scheduler's
     # A fork server's children have the environment of when it started.
     os.environ.clear()
     os.environ.update(environment)
     orders: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    threading.Thread(target=_read, args=(connection, orders), daemon=True).start()
-    opened: dict[bytes, list[Any]] = {}
-    with suppress(KeyboardInterrupt):  # Ctrl-C reaches the whole group; the parent decides what ends
-        while True:
-            connection.send_bytes(_answer(orders.get(), opened))
+    busy = threading.Event()
+    threading.Thread(target=_read, args=(connection, orders, busy), daemon=True).start()
+    while True:
+        order = orders.get()
+        answer = _answer(order)
+        busy.clear()
+        connection.send_bytes(answer)
 
 
-def _read(connection: Connection, orders: queue.SimpleQueue[bytes]) -> None:
+def _read(connection: Connection, orders: queue.SimpleQueue[bytes], busy: threading.Event) -> None:
     try:
         while True:
-            orders.put(connection.recv_bytes())
+            order = connection.recv_bytes()
+            busy.set()
+            orders.put(order)
     except (EOFError, OSError):
+        if busy.is_set() and hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGKILL)  # with what the task has started
         os._exit(0)
 
 
-def _answer(order: bytes, opened: dict[bytes, list[Any]]) -> bytes:
+def _answer(order: bytes) -> bytes:
     try:
-        job, sessions = pickle.loads(order)  # noqa: S301 - from our own parent
-        if sessions and sessions not in opened:
-            opened[sessions] = _opened(pickle.loads(sessions))  # noqa: S301 - see above
-        outcome = perform_with(job, opened.get(sessions, ()))
+        outcome = perform_here(*pickle.loads(order))  # noqa: S301 - from our own parent
     except BaseException as error:  # noqa: BLE001 - it is reported
         outcome = _failed(f"the task cannot be received: {error!r}", error)
-    # An exception may need arguments to be rebuilt, or hold what cannot be pickled: its text is enough.
     try:
-        return pickle.dumps(outcome._replace(error=_portable(outcome.error)))
+        return pickle.dumps(outcome)
     except Exception as error:  # noqa: BLE001 - pickling runs code of all kinds
         return pickle.dumps(_failed(f"the task's result cannot be sent back: {error!r}", error))
-
-
-def _opened(pickled: Sequence[bytes]) -> list[Any]:
-    """The parent's current sessions, as far as they can be opened here: a task may need none of them."""
-    sessions = []
-    for one in pickled:
-        try:
-            sessions.append(pickle.loads(one))  # noqa: S301 - from our own parent
-        except Exception as error:  # noqa: BLE001 - a backend may raise anything
-            log.warning("a current session cannot be opened in this process: %s", error)
-    return sessions
-
-
-def _portable(error: BaseException | None) -> BaseException | None:
-    return None if error is None else RemoteError(f"{type(error).__name__}: {error}")
