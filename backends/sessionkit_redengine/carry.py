@@ -15,8 +15,9 @@ from sessionkit_redengine.runs import RemoteError
 from sessionkit_redengine.worker import perform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    from sessionkit import SessionEngine
     from sessionkit_redengine.runs import Job, Outcome
 
     Work = Callable[[Job], Outcome]
@@ -24,13 +25,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def portable_sessions() -> bytes:
-    """The current sessions that another process can open for itself: those of a profile."""
-    portable = []
-    for session in current_sessions():
+def portable(sessions: Iterable[SessionEngine]) -> bytes:
+    """Those of some sessions that another process can open for itself: the ones of a profile."""
+    pickled = []
+    for session in sessions:
         with suppress(TypeError):  # others say that they are not pickled
-            portable.append(pickle.dumps(session))
-    return pickle.dumps(portable) if portable else b""
+            pickled.append(pickle.dumps(session))
+    return pickle.dumps(pickled) if pickled else b""
 
 
 class Passage:
@@ -47,14 +48,16 @@ class Passage:
     def __init__(self, job: Job, run_id: str) -> None:
         self._job = job
         self._run_id = run_id
-        self._work: Work = propagate(perform) if current_sessions() else perform
+        # Pools pickle in threads of their own, where nothing is current.
+        self._sessions = tuple(current_sessions())
+        self._work: Work = propagate(perform) if self._sessions else perform
 
     def __call__(self) -> Outcome:
         """Run the job."""
         return self._work(self._job)
 
     def __reduce__(self) -> tuple[type[Arrival], tuple[Job, str, bytes]]:
-        return Arrival, (self._job, self._run_id, portable_sessions())
+        return Arrival, (self._job, self._run_id, portable(self._sessions))
 
 
 class Arrival:
@@ -98,15 +101,21 @@ _forgetful = fork.aware(_Forgetful())
 
 
 def _work_with(sessions: bytes) -> Work:
-    """What runs jobs with these sessions: opened once for this process, each further thread has siblings."""
+    """What runs jobs with these sessions: opened once for this process, each thread has siblings of them."""
     with _opening:
-        work = _opened.get(sessions)
-        if work is None:
-            with ExitStack() as stack:
-                for session in _sessions_of(sessions):
-                    stack.enter_context(session.activate())
-                work = _opened[sessions] = propagate(perform)
-        return work
+        if sessions not in _opened:
+            # In a thread of its own: what is opened becomes the thread's current session.
+            opener = threading.Thread(target=_open, args=(sessions,))
+            opener.start()
+            opener.join()
+        return _opened[sessions]
+
+
+def _open(sessions: bytes) -> None:
+    with ExitStack() as stack:
+        for session in _sessions_of(sessions):
+            stack.enter_context(session.activate())
+        _opened[sessions] = propagate(perform)
 
 
 def _sessions_of(pickled: bytes) -> list[Any]:

@@ -88,3 +88,9 @@ def current_session_name():
     from sessionkit_redengine import Session
 
     return Session.current().name
+
+
+def is_nobody_current():
+    from sessionkit_redengine import Session
+
+    return Session.get_session() is None

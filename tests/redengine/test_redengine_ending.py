@@ -43,7 +43,8 @@ if __name__ == "__main__":
     seconds = float(sys.argv[2])
     FuncTask(work.tell_and_sleep, name="process", execution="process", **once,
              parameters={{"path": "process", "seconds": seconds}})
-    CommandTask(f"echo $$ > command; sleep {{seconds}}", shell=True, name="command", execution="thread", **once)
+    CommandTask(f"echo $$ > command; sleep {{seconds}}", shell=True, name="command", execution="thread",
+                **once)
     FuncTask(patient, name="async", execution="async", parameters={{"seconds": seconds}}, **once)
     FuncTask(last, session=session, name="last", on_shutdown=True, execution="main")
     if sys.argv[1] == "once":
@@ -187,13 +188,18 @@ def test_a_scheduler_in_a_thread_touches_no_signals(make_session):
 
 def test_serving_can_be_cancelled(make_session):
     made = make_session(execution="async", clock=SYSTEM_CLOCK)
-    FuncTask(work.async_sleep, session=made, name="a", start_cond="daily")
+    begun_running = asyncio.Event()
+
+    async def patient():
+        begun_running.set()
+        await asyncio.sleep(60)
+
+    FuncTask(patient, session=made, name="a", start_cond="daily")
     FuncTask(work.pid, session=made, name="last", on_shutdown=True, execution="thread")
 
     async def main():
         serving = asyncio.create_task(made.serve())
-        while made["a"].status != "run":
-            await asyncio.sleep(0.001)
+        await begun_running.wait()
         begun = time.monotonic()
         serving.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -21,6 +21,7 @@ from sessionkit_redengine.arguments import TerminationFlag
 from sessionkit_redengine.conditions import FuncCond
 from sessionkit_redengine.errors import TaskSetupError
 
+
 def wait_until_gone(pid):
     deadline = time.monotonic() + 10
     while alive(pid):

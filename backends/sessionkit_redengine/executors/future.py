@@ -91,9 +91,9 @@ def dask(address: str | None = None, **options: Any) -> DaskExecutor:
     with dask("tcp://scheduler:8786") as cluster:
         app = RedEngine(execution=cluster)
 
-    The workers need `sessionkit_redengine` and the tasks' functions to be importable. A run that is to end is
-    taken back; if a worker had begun it, what it does there goes on unheard. When a worker is lost, Dask gives
-    its runs to another one.
+    The workers need `sessionkit_redengine` and the tasks' functions to be importable. A run that is to end
+    is taken back; if a worker had begun it, what it does there goes on unheard. When a worker is lost, Dask
+    gives its runs to another one.
 
     Args:
         address: The cluster's scheduler; None starts a cluster on this machine.

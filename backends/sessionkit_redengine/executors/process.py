@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from sessionkit import fork
 from sessionkit.clock import SYSTEM_CLOCK, Deadline
-from sessionkit_redengine.carry import perform_here, portable_sessions
+from sessionkit.registry import current_sessions
+from sessionkit_redengine.carry import perform_here, portable
 from sessionkit_redengine.errors import TaskCrashed, TaskSetupError
 from sessionkit_redengine.executors.base import Executor
 from sessionkit_redengine.runs import Job, Outcome, Run
@@ -68,7 +69,7 @@ class ProcessExecutor(Executor):
 
     def start(self, run: Run, job: Job) -> None:
         """Hand it to a process that waits, or to a new one."""
-        sessions = portable_sessions()
+        sessions = portable(current_sessions())
         with self._lock:
             self._busy += 1
             if len(self._workers) < min(self._busy, self._limit):
