@@ -37,7 +37,7 @@ def actual(session: Any) -> Session:
 
     What was made for the default session stays with it when another one becomes the default.
     """
-    return get() if session is None or isinstance(session, DefaultSession) else session  # type: ignore[no-any-return]  # it is the caller's word
+    return get() if session is None or isinstance(session, DefaultSession) else session
 
 
 class DefaultSession:
