@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import functools
 import multiprocessing
 import os
 import signal
@@ -20,6 +21,8 @@ from sessionkit_redengine import CommandTask, FuncTask, TaskFailed, TaskTerminat
 from sessionkit_redengine.arguments import TerminationFlag
 from sessionkit_redengine.conditions import FuncCond
 from sessionkit_redengine.errors import TaskSetupError
+from sessionkit_redengine.executors.local import ThreadExecutor
+from sessionkit_redengine.runs import Job, Run
 
 
 def wait_until_gone(pid):
@@ -198,11 +201,10 @@ def test_a_process_that_is_killed_while_it_waits_is_replaced(real):
     assert session.returns["last"] != session.returns["first"]
 
 
-@pytest.mark.parametrize("execution", ["process", "thread"])
-@pytest.mark.parametrize("kind", ["command", "function"])
+@pytest.mark.parametrize(
+    ("execution", "kind"), [("process", "command"), ("process", "function"), ("thread", "command")]
+)
 def test_what_a_task_has_started_ends_with_it(real, tmp_path, execution, kind):
-    if (execution, kind) == ("thread", "function"):
-        pytest.skip("a thread can only be asked to end")
     session = real(execution=execution)
     told = tmp_path / "pid"
     if kind == "command":
@@ -464,6 +466,39 @@ def test_a_call_has_a_deadline(real):
     with pytest.raises(CallTimeout, match="'other'"):
         session.execute("other", timeout=0.1)
     thread.join()
+
+
+@pytest.mark.parametrize("limit", [1, 3, 50])
+def test_no_job_is_forgotten_however_threads_wake_and_sleep(limit):
+    ended = []
+    all_ended = threading.Event()
+
+    def done(run, outcome):
+        ended.append(run)
+        places.release()
+        if len(ended) == 2_000:
+            all_ended.set()
+
+    places = threading.Semaphore(limit)
+    pool = ThreadExecutor(done, limit)
+    for number in range(2_000):
+        assert places.acquire(timeout=20)
+        call = functools.partial(time.sleep, 0.0001) if number % 4 == 0 else time.time
+        pool.start(Run(str(number), None, 0.0), Job(call, {}))
+    assert all_ended.wait(20)
+    pool.close(5)
+    assert not any(thread.is_alive() for thread in pool._threads)
+    assert len(pool._threads) <= limit
+
+
+def test_jobs_that_wait_for_each_other_run_side_by_side():
+    together = threading.Barrier(20, timeout=10)
+    outcomes = []
+    pool = ThreadExecutor(lambda _, outcome: outcomes.append(outcome.action), 20)
+    for number in range(20):
+        pool.start(Run(str(number), None, 0.0), Job(together.wait, {}))
+    pool.close(10)
+    assert outcomes == ["success"] * 20
 
 
 def test_tasks_may_run_beside_themselves(real):
