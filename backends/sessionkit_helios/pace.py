@@ -58,7 +58,7 @@ class Pace:
     def after_fork_in_child(self) -> None:
         """Locks of a parent's threads are of no use to its child."""
         self._lock = threading.Lock()
-        self._file_lock = filelock.FileLock(f"{self._path}.lock", thread_local=False)
+        self._file_lock = filelock.FileLock(f"{self._path}.lock", thread_local=False, fallback_to_soft=False)
 
     def wait(self, deadline: Deadline) -> None:
         """Wait for this request's turn.
