@@ -40,6 +40,7 @@ class Entity(MutableMapping[str, Any]):
         default_projections: What the server sends when nothing else is asked for.
         attributes: All its attributes, by name.
         schema: Its type as the server describes it.
+        only: Values that every entity of the type has that a client creates.
     """
 
     # _data: the values as they are now. _base: of those changed here, what they were; None when none is.
@@ -51,6 +52,7 @@ class Entity(MutableMapping[str, Any]):
     default_projections: ClassVar[tuple[str, ...]] = ()
     attributes: ClassVar[Attributes]
     schema: ClassVar[Mapping[str, Any]]
+    only: ClassVar[Mapping[str, Any]] = {}
 
     session: ReviewSession
     _data: dict[str, Any]
