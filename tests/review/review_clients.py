@@ -7,12 +7,15 @@ from types import SimpleNamespace
 def ftrack():
     """The vendor's, in its own environment."""
     import ftrack_api
+    import ftrack_api._centralized_storage_scenario
     import ftrack_api.accessor.disk
     import ftrack_api.event.base
     import ftrack_api.event.hub
     import ftrack_api.exception
     import ftrack_api.structure.id
     import requests
+
+    scenario = ftrack_api._centralized_storage_scenario
 
     def fetch(session, url):
         with requests.get(url, timeout=20) as answer:
@@ -31,6 +34,7 @@ def ftrack():
         EventHub=ftrack_api.event.hub.EventHub,
         DiskAccessor=ftrack_api.accessor.disk.DiskAccessor,
         IdStructure=ftrack_api.structure.id.IdStructure,
+        offer_storage=scenario.register_configuration,
         cached_types=lambda folder: len(json.loads((folder / "ftrack_api_schema_cache.json").read_text())),
         fetch=fetch,
         again=again,
@@ -45,6 +49,7 @@ def ours():
     from sessionkit_review import ReviewSession
     from sessionkit_review.errors import NotUnique, ServerError
     from sessionkit_review.locations import DiskAccessor, IdStructure
+    from sessionkit_review.storage_wizard import register_configuration
 
     def fetch(session, url):
         with session.http.get(url, timeout=20) as answer:
@@ -67,6 +72,7 @@ def ours():
         EventHub=EventHub,
         DiskAccessor=DiskAccessor,
         IdStructure=IdStructure,
+        offer_storage=register_configuration,
         cached_types=cached_types,
         fetch=fetch,
         again=again,

@@ -17,6 +17,7 @@ from review_clients import CLIENTS
 from review_rows import rows_of
 
 STEPS = []
+MOUNTS = ("linux", "osx", "windows")
 AWKWARD = 'say "no" \\ {1} 線 speed limit 5 mph'
 
 
@@ -537,6 +538,70 @@ def hear_events(day):
     except day.client.HubConnectionError:
         result["stranger"] = "refused"
     return result
+
+
+@step
+def set_up_the_storage(day):
+    """An administrator answers the wizard's forms; whoever opens a session then keeps files there."""
+    mount, forms = day.folder / "central", []
+    mount.mkdir()
+    with day.open() as session:
+        day.client.offer_storage(session)
+        session.event_hub.connect()
+
+        def ask(form=None, **answers):
+            given = (
+                {item["name"]: item.get("value") for item in form["items"] if "name" in item} if form else {}
+            )
+            data = {"scenario_id": "ftrack.centralized-storage", "values": {**given, **answers}}
+            (form,) = _asked(day, session, "ftrack.storage-scenario.configure", data)
+            forms.append([form["state"], sorted(item["name"] for item in form["items"] if "name" in item)])
+            return form
+
+        offered = [each["id"] for each in _asked(day, session, "ftrack.storage-scenario.discover", {})]
+        form = ask(ask(), location_id="no-such-location")
+        form = ask(form, location_id="create_new_location")
+        form = ask(ask(form, location_name=""), location_name="studio.central", location_label="Central")
+        form = ask(
+            form, linux_mount_point=str(mount), osx_mount_point=str(mount), windows_mount_point=str(mount)
+        )
+        ask(form)
+    with day.open() as fresh:
+        scenario = fresh.server_information["storage_scenario"]
+        location = fresh.pick_location()
+        version = fresh.get("AssetVersion", day.versions[-1]["id"])
+        component = fresh.create_component(
+            str(day.folder / "take.txt"), {"name": "central", "version": version}
+        )
+        path = Path(location.get_filesystem_path(component))
+        web = fresh.create_component(
+            str(day.folder / "picture.png"), {"name": "ftrackreview-mp4", "version": version}
+        )
+        problems = [
+            _problem(day, fresh, scenario, {}),
+            _problem(day, fresh, scenario, dict.fromkeys(MOUNTS, "")),
+        ]
+        problems.append(_problem(day, fresh, scenario, dict.fromkeys(MOUNTS, "/no/such/folder")))
+        return {
+            "offered": offered,
+            "forms": forms,
+            "location": [location["name"], location["label"], location.priority, scenario["scenario"]],
+            "mounts": sorted(scenario["data"]["accessor"]["mount_points"]),
+            "path": str(path.relative_to(mount)),
+            "kept": path.read_bytes() == (day.folder / "take.txt").read_bytes(),
+            "web": [each["location"]["name"] for each in web["component_locations"]],
+            "problems": problems,
+        }
+
+
+def _problem(day, session, scenario, mounts):
+    scenario = json.loads(json.dumps(scenario))
+    scenario["data"]["accessor"]["mount_points"].update(mounts)
+    return any(_asked(day, session, "ftrack.connect.verify-startup", {"storage_scenario": scenario}))
+
+
+def _asked(day, session, topic, data):
+    return session.event_hub.publish(day.client.Event(topic=topic, data=data), synchronous=True)
 
 
 @step

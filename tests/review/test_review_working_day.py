@@ -225,6 +225,32 @@ def test_files_are_moved_and_reviews_held(day):
     assert "Invalid action u'make_tea'" in rest["unknown"]
 
 
+def test_the_studios_storage_is_chosen_and_used(day):
+    hidden = ["configuration", "step"]
+    location = ["location_description", "location_label", "location_name"]
+    assert day["set_up_the_storage"] == {
+        "offered": ["ftrack.centralized-storage"],
+        "forms": [
+            ["configuring", ["configuration", "location_id", "step"]],
+            ["configuring", ["configuration", "location_id", "step"]],
+            ["configuring", ["configuration", *location, "step"]],
+            ["configuring", ["configuration", *location, "step"]],
+            [
+                "configuring",
+                ["configuration", "linux_mount_point", "osx_mount_point", "step", "windows_mount_point"],
+            ],
+            ["confirm", hidden],
+            ["done", hidden],
+        ],
+        "location": ["studio.central", "Central", 1, "ftrack.centralized-storage"],
+        "mounts": ["linux", "osx", "windows"],
+        "path": "heron/hq010/hs000/plate/v002/central.txt",
+        "kept": True,
+        "web": ["ftrack.review"],
+        "problems": [False, True, True],
+    }
+
+
 def test_changes_are_heard_of(day):
     assert day["hear_events"] == {
         "heard": [[True, "update", ["description"]]],
