@@ -303,14 +303,14 @@ class ReviewCore(ReviewProtocol):
         """`data` as JSON, entities with the attributes that the strategy chooses; see `encoding.encode`."""
         return encoding.encode(data, entity_attribute_strategy)
 
-    def decode(self, text: str | bytes) -> Any:
-        """What `text` says, entities and dates decoded; entities become this session's.
+    def decode(self, string: str | bytes) -> Any:
+        """What `string` says, entities and dates decoded; entities become this session's.
 
         Raises:
             UnexpectedResponse: when it makes no sense.
         """
         try:
-            raw = json.loads(text)
+            raw = json.loads(string)
         except (ValueError, TypeError, RecursionError) as error:
             raise UnexpectedResponse(f"this is no JSON: {error}") from error
         return self.decode_value(raw)

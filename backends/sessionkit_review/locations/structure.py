@@ -124,10 +124,10 @@ class StandardStructure(Structure):
         folders = [*contexts, str(asset["name"]), f"v{int(version['version']):03d}"]
         return [self.sanitise_for_filesystem(folder) for folder in folders]
 
-    def sanitise_for_filesystem(self, name: str) -> str:
-        """`name` as every file system takes it."""
+    def sanitise_for_filesystem(self, value: str) -> str:
+        """`value` as every file system takes it."""
         if self.illegal_character_substitute is None:
-            return name
-        plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+            return value
+        plain = unicodedata.normalize("NFKD", value).encode("ascii", "ignore").decode()
         clean = re.sub(r"[^\w.\-]", self.illegal_character_substitute, plain)
         return self.illegal_character_substitute if clean in {"", ".", ".."} else clean
