@@ -7,14 +7,14 @@ import pytest
 
 from sessionkit import cache, events
 from sessionkit.errors import ConfigurationError
-from sessionkit_review import Collection, Entity, QueryResult, ReviewSession, Session, plugins
+from sessionkit_review import Collection, Entity, QueryResult, ReviewSession, Session
 from sessionkit_review.errors import ImmutableAttribute, InvalidArgument, UnknownAttribute, UnknownEntityType
 from sessionkit_review.locations import Accessor, DiskAccessor, StandardStructure, Structure
 
 BEGIN = (
-    "__init__(server_url=None, api_key=None, api_user=None, auto_populate=True, plugin_paths=None, cache=None, "
-    "cache_key_maker=None, auto_connect_event_hub=False, schema_cache_path=None, plugin_arguments=None, "
-    "timeout=60, cookies=None, headers=None, strict_api=False)"
+    "__init__(server_url=None, api_key=None, api_user=None, auto_populate=True, plugin_paths=None, "
+    "cache=None, cache_key_maker=None, auto_connect_event_hub=False, schema_cache_path=None, "
+    "plugin_arguments=None, timeout=60, cookies=None, headers=None, strict_api=False)"
 )
 SESSION = """
 auto_populating(auto_populate)
@@ -49,7 +49,8 @@ send_user_invite(user)
 send_user_invites(users)
 """
 ENTITIES = {
-    "AssetVersion": "create_component(path, data=None, location=None) encode_media(media, keep_original='auto')",
+    "AssetVersion": "create_component(path, data=None, location=None) "
+    "encode_media(media, keep_original='auto')",
     "FileComponent": "get_availability(locations=None)",
     "Task": "create_thumbnail(path, data=None) "
     "create_note(content, author, recipients=None, category=None, labels=None)",
