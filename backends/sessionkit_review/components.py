@@ -77,6 +77,10 @@ class ComponentOperations(RemoteOperations):
         Raises:
             LocationError: when the server has none.
         """
+        if identifier in symbols.LOCATIONS and self.entities.get("Location", identifier) is None:
+            # Every server has these, under these names: nobody needs to ask.
+            known = {"id": identifier, "name": symbols.LOCATIONS[identifier]}
+            self.create("Location", known, reconstructing=True)
         found = self.get("Location", identifier)
         if not isinstance(found, Location):
             raise LocationError(f"the server has no location {identifier}")
@@ -94,7 +98,11 @@ class ComponentOperations(RemoteOperations):
 
     def accessible_locations(self) -> list[Location]:
         """The locations that can be reached from here, the one to use first first."""
-        found = [self.get("Location", each) for each, setup in self.location_setups.items() if setup.accessor]
+        reached = [each for each, setup in self.location_setups.items() if setup.accessor]
+        found = [
+            self.location(each) if each in symbols.LOCATIONS else self.get("Location", each)
+            for each in reached
+        ]
         there = [location for location in found if isinstance(location, Location)]
         return sorted(there, key=lambda location: location.priority)
 
@@ -170,7 +178,7 @@ class ComponentOperations(RemoteOperations):
             if location is None:
                 raise LocationError("there is no location that can be reached from here")
         if isinstance(location, Location) and not location.is_origin:
-            location.add_component(component, self.origin_location)
+            location.add_new_components([component], self.origin_location)
         return component
 
     def file_type_of(self, path: str) -> str:

@@ -28,7 +28,7 @@ def reference(entity: Entity) -> dict[str, Any]:
 
 
 def _all(entity: Entity) -> dict[str, Any]:
-    return {name: entity[name] for name in entity.attributes}
+    return dict(entity.items())
 
 
 def _set_only(entity: Entity) -> dict[str, Any]:

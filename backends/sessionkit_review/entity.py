@@ -6,7 +6,7 @@ take no space; reading one of those loads it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import ItemsView, Iterator, MutableMapping, ValuesView
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sessionkit_review.symbols import NOT_SET
@@ -94,6 +94,16 @@ class Entity(MutableMapping[str, Any]):
 
     def __hash__(self) -> int:
         return hash(self._key)
+
+    def items(self) -> ItemsView[str, Any]:
+        """All attributes and their values; those that are missing are loaded first, in one call."""
+        self.session.loader.complete(self)
+        return super().items()
+
+    def values(self) -> ValuesView[Any]:
+        """The values of all attributes; those that are missing are loaded first, in one call."""
+        self.session.loader.complete(self)
+        return super().values()
 
     def clear(self) -> None:
         """Take back everything that was set here."""

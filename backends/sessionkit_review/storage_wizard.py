@@ -37,7 +37,6 @@ _MOUNTS: Final = {
     "windows_mount_point": ("Windows", "windows"),
 }
 _ORDER: Final = ("select_location", "configure_location", "select_mount_point", "confirm_summary")
-_BUILT_IN: Final = {value for name, value in vars(symbols).items() if name.endswith("_LOCATION_ID")}
 
 
 def register_configuration(session: ReviewSession) -> None:
@@ -136,7 +135,7 @@ class _Wizard:
         known = self._session.query("select name, label, description from Location").all()
         now = _mapping(_mapping(self._session.server_information.get("storage_scenario")).get("data"))
         choices: list[Json] = [{"label": "Create new location", "value": NEW}]
-        choices += [_choice(each) for each in known if each["id"] not in _BUILT_IN]
+        choices += [_choice(each) for each in known if each["id"] not in symbols.LOCATIONS]
         wanted = fields.get("location_id") or now.get("location_id")
         value = wanted if wanted in [each["value"] for each in choices] else NEW
         text = (
