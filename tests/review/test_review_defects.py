@@ -182,6 +182,17 @@ def test_reading_everything_reads_it_for_all_that_came_together(session, counted
     session.rollback()
 
 
+def test_what_the_server_omits_of_several_is_asked_for_once(session, sandbox, counted):
+    shots = session.query("select id from Shot").all()
+    rows = [{"__entity_type__": "Shot", "id": shot["id"], "name": "x"} for shot in shots]
+    answer = [{"action": "query", "data": rows, "metadata": {"next": {"offset": None}}}]
+    sandbox.fault("body", path="/api", body=answer, times=1)
+    assert counted(lambda: [dict(shot.items()) for shot in shots]) == 1
+    assert {shot["description"] for shot in shots} == {NOT_SET}
+    session.refresh(*shots)
+    assert NOT_SET not in {shot["description"] for shot in shots}
+
+
 def test_files_take_no_more_calls_than_they_must(session, counted, tmp_path):
     """The vendor's client takes 5, 4, 4 and 5 of them."""
     picture = tmp_path / "picture.png"

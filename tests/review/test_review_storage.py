@@ -208,3 +208,5 @@ def test_who_asks_for_a_path_is_answered(session, film, tmp_path):
     assert ask(component, system="Amiga") == []
     assert ask({"id": 'x" or id is_not "'}) == []
     assert ask({"id": 7}) == []
+    asked = session.event_hub.publish(Event(resolve.REQUEST, data=["x"]), synchronous=True)
+    assert [each for each in asked if each is not None] == []

@@ -32,6 +32,8 @@ def answer_requests(session: ReviewSession) -> str:
 
 
 def _answer(session: ReviewSession, asked: Any) -> dict[str, str] | None:
+    if not isinstance(asked, dict):
+        return None  # events come from anybody
     identifier, name = asked.get("componentId"), asked.get("locationName")
     if not isinstance(identifier, str) or str(asked.get("platform")).lower() != platform.system().lower():
         return None
