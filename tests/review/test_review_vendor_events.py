@@ -13,8 +13,6 @@ from sessionkit.events import Event
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = pytest.mark.xdist_group("review-vendor")
-
 
 @pytest.fixture
 def vendor(sandbox, tmp_path):
