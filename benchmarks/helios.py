@@ -74,7 +74,10 @@ def run(report: Report) -> None:
 
 
 def index(report: Report, session: HeliosSession, peers: dict[str, Peer]) -> None:
-    """1,000 pages, 50 at once, 20 ms each at the server: no client can do more than 2,500/s."""
+    """1,000 pages, 50 at once, 20 ms each at the server: no client can do more than 2,500/s.
+
+    Where the budget of 2,100/s was measured, urllib3 alone made 2,192/s: its share is held here, too.
+    """
     plain, pools = requests.Session(), urllib3.PoolManager(maxsize=AT_ONCE)
     plain.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=AT_ONCE))
     urls = [f"{session.base_url}/cameras?limit=4&skip={skip}" for skip in range(0, 4 * COUNT, 4)]
@@ -98,13 +101,19 @@ def index(report: Report, session: HeliosSession, peers: dict[str, Peer]) -> Non
             "aiohttp": lambda: peers["aiohttp"].do("index"),
         }
         for peer, work in others.items():
-            report.ratio(name, ours, work, peer_name=peer, rounds=5)
+            budget = ">= 0.96x" if peer == "urllib3" else None
+            report.ratio(name, ours, work, peer_name=peer, budget=budget, rounds=5)
+        report.ratio(f"{name}, processor", ours, by_urllib3, peer_name="urllib3", measure="cpu", rounds=5)
     plain.close()
     pools.clear()
 
 
 def images(report: Report, session: HeliosSession, peers: dict[str, Peer], folder: str) -> None:
-    """1,000 images of 41 kB, each a redirect and a GET: no client can do more than 1,250/s."""
+    """1,000 images of 41 kB, each a redirect and a GET: no client can do more than 1,250/s.
+
+    The peers write what comes under its name; ours is checked against its ETag, renamed when it is whole.
+    Where the budget of 1,050/s was measured, urllib3 made 1,039/s: its share is held here, too.
+    """
     times = [str(number) for number in range(COUNT)]
     pools = urllib3.PoolManager(maxsize=AT_ONCE, num_pools=4)
     fresh = (str(Path(folder, f"images-{number}")) for number in itertools.count())
@@ -131,7 +140,9 @@ def images(report: Report, session: HeliosSession, peers: dict[str, Peer], folde
             "aiohttp": lambda: peers["aiohttp"].do("images", next(fresh)),
         }
         for peer, work in others.items():
-            report.ratio(name, ours, work, peer_name=peer, rounds=3)
+            budget = ">= 1x" if peer == "urllib3" else None
+            report.ratio(name, ours, work, peer_name=peer, budget=budget, rounds=5)
+        report.ratio(f"{name}, processor", ours, by_urllib3, peer_name="urllib3", measure="cpu", rounds=5)
     pools.clear()
 
 
