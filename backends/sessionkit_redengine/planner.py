@@ -10,6 +10,7 @@ from sessionkit_redengine.conditions.base import AlwaysFalse, Condition, next_tr
 from sessionkit_redengine.conditions.session import OnEvent
 from sessionkit_redengine.errors import ConditionError
 from sessionkit_redengine.runs import NO_WISHES, Batch
+from sessionkit_redengine.setback import set_back
 from sessionkit_redengine.view import POLL, SessionView
 
 if TYPE_CHECKING:
@@ -246,8 +247,12 @@ class Planner:
         self.plan(task, since)
 
     def clock_set_back(self, seconds: float) -> None:
-        """Count elapsed time on as if the clock had not been set, and work out all else anew."""
+        """Go on as if the clock had not been set, as far as its dates allow, and work out all anew."""
+        now = self._session.clock.time()
+        self._retries = {task: at - seconds for task, at in self._retries.items()}
         for task in self._session.tasks:
-            if task.state.anchor is not None:
-                task.state.anchor -= seconds
+            set_back(task, seconds, now)
+        for task in self._session.tasks:
             self.plan(task)
+        for task in tuple(self._ending):
+            self.plan_end(task)

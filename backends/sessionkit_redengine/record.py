@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sessionkit_redengine.setback import from_the_future, set_back
+
 if TYPE_CHECKING:
     from sessionkit_redengine.engine import Session
     from sessionkit_redengine.history import TaskState
@@ -43,7 +45,7 @@ class Record:
             if name not in session:
                 continue
             task = session[name]
-            if (task.state.run_id, task.state.last) == (state.run_id, state.last):
+            if (task.state.run_id, task.state.recorded) == (state.run_id, state.last):
                 continue
             task.state.adopt(state)
             if session.scheduler.started is not None:
@@ -56,4 +58,8 @@ class Record:
         for run in session.history.recover(session.name, session.clock.time()):
             session.report(f"task {run.task!r} was running when its process ended: marked as crashed")
         self.refresh_all()
+        now = session.clock.time()
+        ahead = from_the_future(session.tasks, now)
+        for task in session.tasks if ahead else ():
+            set_back(task, ahead, now)
         session.scheduler.planner.paused = session.history.paused(session.name)

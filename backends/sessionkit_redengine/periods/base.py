@@ -45,6 +45,11 @@ class Period(ABC):
 
     __slots__ = ()
 
+    @property
+    def cycle(self) -> float:
+        """Seconds between windows, up to an hour; infinity where they belong to dates."""
+        return FOREVER
+
     @abstractmethod
     def span(self, at: float, zone: tzinfo) -> Span:
         """The period as seen from the instant `at` (seconds, UTC) where the wall clock is in `zone`."""

@@ -22,7 +22,7 @@ _ALIASES = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
-_MINUTE = 60.0
+_MINUTE, _HOUR = 60.0, 3_600.0
 
 
 class Cron(Period):
@@ -45,6 +45,14 @@ class Cron(Period):
         self._width = 1.0 if len(self.expression.split()) > 5 else _MINUTE
         self._memo: tuple[tzinfo, float, Span] | None = None
         self._times(datetime(2000, 1, 1))  # noqa: DTZ001 - only to have it read
+
+    @property
+    def cycle(self) -> float:
+        """See `Period`: as cron has it, what has a star for its hours belongs to no time of day."""
+        minute, hour = _ALIASES.get(self.expression, self.expression).split()[-5:-3]
+        if not hour.startswith("*"):
+            return FOREVER
+        return _MINUTE if minute.startswith("*") else _HOUR
 
     def span(self, at: float, zone: tzinfo) -> Span:
         """See `Period`."""
