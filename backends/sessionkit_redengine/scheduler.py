@@ -360,7 +360,7 @@ class Scheduler:
         for task in sorted(chosen, key=_by_order) if chosen is not None else session.tasks:
             if chosen is None:
                 self.planner.recover(task, task.state, self.started)
-            elif not obey or bool(task):
+            elif not obey or self.planner.holds(task):
                 self.planner.request(task, batch)
         if chosen is not None:
             self.planner.only = chosen
@@ -371,7 +371,7 @@ class Scheduler:
         for task in sorted(self.session.tasks, key=_by_urgency):
             if getattr(task, mark) and not task.disabled:
                 always = type(task.start_cond) is AlwaysFalse
-                if always or task.force_run or self.session.check(task.start_cond, task):
+                if always or self.planner.holds(task):
                     self.launcher.start(task, now, task.state.run_id)
         self.read_inbox()
 

@@ -92,5 +92,6 @@ def _item(text: str, start: int) -> tuple[Token, int]:
                 continue
             written = character = " "
         pieces.append((written, character, place))
-    raw, shape = ("".join(piece[which] for piece in pieces).strip() for which in (0, 1))
+    raw = "".join(piece[0] for piece in pieces).strip()
+    shape = "".join(piece[1] for piece in pieces).strip()
     return Token("item", start, raw, shape, tuple(values), tuple(piece[2] for piece in pieces)), position

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from sessionkit_redengine.history.port import Execute
 
-_WAIT = 30.0  # seconds to wait for another process that is writing
+# Seconds to wait for another process that is writing: the scheduler waits with it, and tries again anyway.
+_WAIT = 5.0
 
 
 class SqliteDatabase:
@@ -42,13 +43,15 @@ class SqliteDatabase:
     @contextmanager
     def transaction(self) -> Iterator[Execute]:
         """See `Database`: the lock for writing is taken at the beginning, so that nothing read is stale."""
-        self._connection.execute("BEGIN IMMEDIATE")
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
         try:
             yield self._execute
+            connection.execute("COMMIT")
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            if connection.in_transaction:  # a full disk has ended it already
+                connection.execute("ROLLBACK")
             raise
-        self._connection.execute("COMMIT")
 
     def _execute(self, statement: str, values: dict[str, Any] | None = None) -> Result:
         cursor = self._connection.execute(statement, values or {})
