@@ -6,6 +6,7 @@ import logging
 import sqlite3
 import sys
 from contextlib import closing
+from itertools import pairwise
 
 import pytest
 
@@ -39,8 +40,12 @@ def full(history):
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(sqlite3.OperationalError, match="full"):
-        while True:
-            connection.execute("INSERT INTO filler VALUES (?)", ("x" * 10,))
+        fill_up(connection)
+
+
+def fill_up(connection):
+    while True:
+        connection.execute("INSERT INTO filler VALUES (?)", ("x" * 10,))
 
 
 def room(history):
@@ -68,7 +73,7 @@ def test_a_full_disk_delays_runs_and_loses_none(make_session, clock, tmp_path):
     log = list(session.history.runs(session.name, Query("a")))
     assert len(log) == len(runs) == 30
     assert {run.action for run in log} == {"success"}
-    assert {round(later.due - run.due) for run, later in zip(log, log[1:], strict=False)} == {10}
+    assert {round(later.due - run.due) for run, later in pairwise(log)} == {10}
     assert len(list(session.get_task_log("b", "success"))) == len(other)
 
 
