@@ -1,4 +1,4 @@
-"""Real schedulers in real processes, started from one that has imported everything, and killed as one likes."""
+"""Real schedulers in real processes, forked from one that has imported everything, to be killed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+
+from typing_extensions import Self
 
 from sessionkit_redengine.history import Query, open_database
 
@@ -76,7 +78,7 @@ class Nursery:
         self._process = subprocess.Popen([sys.executable, str(program)], **pipes)
         self._alive: set[int] = set()
 
-    def __enter__(self) -> Nursery:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""Schedulers are killed in the middle of runs, alone and beside others: every run is known, none is double."""
+"""Schedulers are killed in the middle of runs, alone and beside others: each run is known, none double."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ _ALIASES = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
+_TO_SUNDAY = re.compile(r"-sun\b", re.IGNORECASE)
 _MINUTE, _HOUR = 60.0, 3_600.0
 
 
@@ -81,7 +83,8 @@ class Cron(Period):
                 "Cron expressions need cronsim.", hint='pip install "sessionkit[redengine]"'
             ) from None
         try:
-            return CronSim(_ALIASES.get(self.expression, self.expression), after)
+            # Weekdays begin with Sunday there; a week that ends with it is what people mean by "Sat-Sun".
+            return CronSim(_TO_SUNDAY.sub("-7", _ALIASES.get(self.expression, self.expression)), after)
         except CronSimError as error:
             raise ParserError(
                 f"{error} in this cron expression.",
