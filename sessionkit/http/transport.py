@@ -246,6 +246,8 @@ def translate(
     """Our error for one of urllib3's, http.client's or the system's; `answering` once an answer has begun."""
     if isinstance(error, SessionKitError):
         return error
+    if not isinstance(error, UNSENDABLE):
+        _let_go_of_frames(error)
     unsent = not answering and (isinstance(error, (*_UNSENT, *UNSENDABLE)) or _certificate_refused(error))
     details: dict[str, Any] = {"method": request.method, "url": redacted_url(request.url), "sent": not unsent}
     if _timed_out(error) and not unsent:
@@ -261,6 +263,13 @@ def translate(
     if not hint and not unsent:
         hint = "the request may have been carried out; look before asking again"
     return ConnectionFailed(f"{what}: {_reason(error)}", hint=hint, **details)
+
+
+def _let_go_of_frames(error: BaseException | None) -> None:
+    """What urllib3 raises holds its frames, and these hold it: a dropped session would stay for a while."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def _reason(error: BaseException) -> str:
