@@ -256,6 +256,14 @@ def test_a_function_is_asked_when_the_rest_is_true(world):
     assert world.says(FuncCond(lambda number: number > 2)(3)) is True
 
 
+def test_what_a_function_will_say_is_neither_yes_nor_no(world):
+    asked = FuncCond(lambda: True)
+    beside = parse_condition("time of day after 11:00")
+    for condition in (~asked, ~All(beside, asked), ~Any(~beside, asked), All(beside, ~asked)):
+        assert world.says(condition) is False
+        assert next_true(condition, world, NOON) == NOON + 1  # to be asked again
+
+
 def test_what_another_task_returned(world):
     world.ran("market", at=NOON)
     condition = TaskReturned("market", 600)
