@@ -71,8 +71,11 @@ class Nursery:
         self.history = history
         program = folder / "program.py"
         places = {"out": str(self.notes), "history": history, "execution": execution}
-        paths = [str(ROOT), str(ROOT / "backends")]
+        paths = [str(ROOT), str(ROOT / "backends"), *sys.path]
         imports = "import sqlalchemy, sessionkit_redengine.history.alchemy" if "://" in history else ""
+        imports += (
+            "\nimport psycopg, sqlalchemy.dialects.postgresql" if history.startswith("postgresql") else ""
+        )
         program.write_text(PROGRAM.format(**places, paths=paths, imports=imports))
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
         self._process = subprocess.Popen([sys.executable, str(program)], **pipes)

@@ -49,16 +49,22 @@ def test_kill_and_restart_with_sqlalchemy(tmp_path):
         assert kill_and_restart(nursery, 5, tasks(3)) > 0
 
 
+def test_kill_and_restart_with_postgres(tmp_path, new_postgres_url):
+    with Nursery(tmp_path, new_postgres_url()) as nursery:
+        assert kill_and_restart(nursery, 5, tasks(3)) > 0
+
+
 def test_kill_and_restart_where_tasks_have_processes(tmp_path):
     with Nursery(tmp_path, str(tmp_path / "runs.db"), "process") as nursery:
         assert kill_and_restart(nursery, 3, tasks(2)) > 0
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "url"])
-def test_two_schedulers_share_the_work_and_one_is_killed(tmp_path, kind):
+@pytest.mark.parametrize("kind", ["sqlite", "url", "postgres"])
+def test_two_schedulers_share_the_work_and_one_is_killed(tmp_path, kind, request):
     if kind == "url":
         pytest.importorskip("sqlalchemy")
-    history = {"sqlite": f"{tmp_path}/runs.db", "url": f"sqlite:///{tmp_path}/runs.db"}[kind]
+    history = {"sqlite": f"{tmp_path}/runs.db", "url": f"sqlite:///{tmp_path}/runs.db"}.get(kind)
+    history = history or request.getfixturevalue("new_postgres_url")()
     work = json.dumps(tasks(4))
     with Nursery(tmp_path, history) as nursery:
         schedulers = [nursery.start(work) for _ in range(2)]

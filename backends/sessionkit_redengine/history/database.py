@@ -193,7 +193,13 @@ class DatabaseHistory(History):
             _put_last(execute, values, "run", run.started)
             return True
 
-        claimed: bool = self._do(record)
+        try:
+            claimed: bool = self._do(record)
+        except HistoryError:
+            # Two first runs of all at once: where both see that there is none, the database refuses one.
+            if seen or self.state(run.session, run.task) is None:
+                raise
+            return False
         self._claims += 1
         if self.max_runs is not None and self._claims % 100 == 0:
             self.trim(run.session)
