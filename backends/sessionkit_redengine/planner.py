@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sessionkit_redengine.agenda import FOREVER, Agenda
 from sessionkit_redengine.conditions.base import AlwaysFalse, Condition, next_true
 from sessionkit_redengine.conditions.session import OnEvent
-from sessionkit_redengine.errors import ConditionError
+from sessionkit_redengine.errors import ConditionError, TaskNotFound
 from sessionkit_redengine.runs import NO_WISHES, Batch
 from sessionkit_redengine.setback import set_back
 from sessionkit_redengine.view import POLL, SessionView
@@ -178,6 +178,9 @@ class Planner:
             return FOREVER
         try:
             return next_true(condition, self._view.of(task, now), now if since is None else since)
+        except TaskNotFound as error:
+            self._failed(task, error)
+            return FOREVER  # until it is made
         except Exception as error:  # noqa: BLE001 - a condition may be anybody's code
             self._failed(task, error)
             return now + max(self._view.poll, POLL)
@@ -249,7 +252,7 @@ class Planner:
         self._agenda.put(at, "end", task)
 
     def is_to_end(self, task: Task) -> bool:
-        """Whether a task's runs are to be ended now; a condition that raises says so too."""
+        """Whether a task's runs are to be ended now; a condition that raises counts as false here too."""
         if task.force_termination:
             return True
         now = self._session.clock.time()
@@ -257,7 +260,7 @@ class Planner:
             value, _ = task.end_cond.state(self._view.of(task, now), now)
         except Exception as error:  # noqa: BLE001 - a condition may be anybody's code
             self._failed(task, error)
-            return True
+            return False
         return bool(value)
 
     def ended(self, task: Task) -> None:

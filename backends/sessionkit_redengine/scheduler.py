@@ -296,6 +296,7 @@ class Scheduler:
             return
         self.planner.watch(task)
         self.planner.plan(task)
+        self.planner.changed(("task", task.name))  # who waited for it while there was none
         if task in self.launcher.runs:
             self.planner.plan_end(task)
 

@@ -333,6 +333,31 @@ def test_a_condition_that_waits_for_nobody_is_reported_at_the_start(make_session
     assert any("'a' waits for task 'nobody'" in problem for problem in session.problems)
 
 
+def test_a_task_that_does_not_exist_costs_nothing_until_it_does(make_session, clock):
+    session = make_session()
+    start = clock.time()
+    runs = record(session, clock, "a", "after task 'late' | ~task 'late' has started & false")
+    ended = record(session, clock, "b", "every 7 hours", end_cond="task 'late' has failed")
+    late = []
+    FuncTask(
+        lambda: late.extend(record(session, clock, "late", "daily after 06:00", runs=late) or ()),
+        session=session,
+        name="maker",
+        start_cond="yearly after Jan 1st 05:00",
+    )
+    FuncTask(
+        lambda: session.remove_task("late"), session=session, name="remover", start_cond="cron 0 1 2 1 *"
+    )
+    cycles = []
+    session.hook_scheduler_cycle()(lambda scheduler: cycles.append(clock.time()))
+    run_for(session, "40 hours")
+    assert [at - start for at in late] == [at - start for at in runs] == [6 * 3_600]
+    assert len(ended) == 6
+    assert len(cycles) < 40
+    assert [problem for problem in session.problems if "'a' waits for task 'late'" in problem]
+    assert session["maker"].status == session["remover"].status == "success"
+
+
 def test_a_function_is_asked_each_second_while_it_matters(make_session, clock):
     session = make_session()
     asked = []

@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 
 from sessionkit_redengine import FuncTask, HistoryError
-from sessionkit_redengine.arguments import FuncArg
+from sessionkit_redengine.arguments import FuncArg, TerminationFlag
 from sessionkit_redengine.errors import ConditionError
 from sessionkit_redengine.history import MemoryHistory, Query, RunRecord, open_database, sqlite
 from sessionkit_redengine.history.owner import Owner
@@ -238,6 +238,24 @@ def condition(session, function):
     from sessionkit_redengine.conditions import FuncCond
 
     return FuncCond(function)
+
+
+def test_a_failing_end_condition_ends_nothing(make_session):
+    session = make_session(execution="thread")
+    asked, told = [], []
+
+    def never():
+        asked.append(1)
+        raise LookupError("no such thing")
+
+    def work(flag=TerminationFlag()):
+        told.append(flag.wait(0.2))
+
+    task = FuncTask(work, session=session, name="a", end_cond=condition(session, never))
+    session.run("a")
+    assert (task.status, told) == ("success", [False])
+    assert asked
+    assert "no such thing" in session.problems[0]
 
 
 def test_a_failing_condition_of_a_startup_task_ends_the_scheduler_where_that_is_wanted(make_session):
