@@ -152,7 +152,7 @@ def _lives(pid: int) -> bool:
     return status.rpartition(")")[2].split()[0] != "Z"
 
 
-def wait_until(holds, seconds: float = 30.0) -> None:
+def wait_until(holds, seconds: float = 60.0) -> None:
     """Wait for something to become true.
 
     Raises:

@@ -233,13 +233,16 @@ class TestTwoSchedulers:
         return str(place(request, tmp_path))
 
     def test_the_first_run_of_all_is_claimed_by_one(self, path):
+        """Also where all of them open a database that has no tables yet."""
         histories = [open_database(path) for _ in range(4)]
         barrier = threading.Barrier(len(histories))
         claimed = []
 
         def claim(number):
+            barrier.wait(60)
+            histories[number].states("s")
             for task in range(20):
-                barrier.wait(20)
+                barrier.wait(60)
                 claimed.append(histories[number].claim(run_of(f"t{task}", number)[0], "") and task)
 
         threads = [threading.Thread(target=claim, args=(number,)) for number in range(4)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import sys
+import threading
 from contextlib import closing
 from itertools import pairwise
 
@@ -114,6 +115,28 @@ def test_a_transaction_that_cannot_be_committed_is_none(tmp_path, monkeypatch):
     with database.transaction() as execute:
         assert execute("SELECT * FROM child").rows == []
     database.close()
+
+
+def test_several_open_a_new_file_at_once(tmp_path):
+    for number in range(20):
+        barrier = threading.Barrier(4)
+        errors = []
+
+        def use(path=str(tmp_path / f"{number}.db"), barrier=barrier, errors=errors):
+            history = open_database(path)
+            barrier.wait(60)
+            try:
+                history.states("s")
+            except HistoryError as error:
+                errors.append(error)
+            history.close()
+
+        threads = [threading.Thread(target=use) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert errors == []
 
 
 class Unreadable(MemoryHistory):

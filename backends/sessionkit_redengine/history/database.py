@@ -73,9 +73,11 @@ class DatabaseHistory(History):
     def _opened(self) -> Database:
         database = self._connect()
         try:
-            with database.transaction() as execute:
-                for statement in (*SCHEMA, *INDEXES):
-                    execute(statement)
+            try:
+                _make_tables(database)
+            except database.errors:
+                # "If not exists" does not hold where two make them at once; now the other one has.
+                _make_tables(database)
         except database.errors as error:
             database.close()
             raise HistoryError(f"the history cannot be opened: {error}") from error
@@ -369,6 +371,12 @@ class DatabaseHistory(History):
             self._database.close()
             self._database = None
             self._beat = float("-inf")
+
+
+def _make_tables(database: Database) -> None:
+    with database.transaction() as execute:
+        for statement in (*SCHEMA, *INDEXES):
+            execute(statement)
 
 
 def _latest_end(state: TaskState) -> str | None:

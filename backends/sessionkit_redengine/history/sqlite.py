@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from sessionkit.clock import Deadline
 from sessionkit_redengine.errors import HistoryError
 from sessionkit_redengine.history.port import Result
 
@@ -33,7 +34,7 @@ class SqliteDatabase:
         except sqlite3.Error as error:
             raise HistoryError(f"the history {path} cannot be opened: {error}") from error
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            _log_ahead(connection)
             connection.execute("PRAGMA synchronous = NORMAL")
         except sqlite3.Error as error:
             connection.close()
@@ -60,3 +61,17 @@ class SqliteDatabase:
     def close(self) -> None:
         """See `Database`."""
         self._connection.close()
+
+
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to write-ahead logging; where several do so at once, SQLite itself does not wait."""
+    deadline = Deadline.after(_WAIT)
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if deadline.expired or "locked" not in str(error):
+                raise
+            deadline.sleep(0.01)
+        else:
+            return
