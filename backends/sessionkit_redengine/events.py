@@ -52,6 +52,8 @@ class Events:
 
     def take(self, task: Task) -> Mapping[str, Any] | None:
         """The event that a run of a task is for, taken off; None when it is for something else."""
+        if not self._waiting:
+            return None
         taken = self._take(task, task.start_cond)
         return taken[0] if taken else None
 

@@ -18,6 +18,7 @@ from sessionkit_redengine.launcher import Launcher
 from sessionkit_redengine.others import Others
 from sessionkit_redengine.planner import Planner
 from sessionkit_redengine.runs import NO_WISHES, Batch, Outcome
+from sessionkit_redengine.signals import heeding_sigterm
 from sessionkit_redengine.view import POLL, SessionView
 from sessionkit_redengine.waker import TurnedWaker, Waker
 
@@ -43,6 +44,7 @@ class Scheduler:
         is_alive: Whether it runs.
         wish: What somebody wants of it: "exit", "restart" or "".
         forced_end: Whether what runs is to be ended as well.
+        is_ending: Whether it does no more than end.
     """
 
     def __init__(self, session: Session) -> None:
@@ -57,6 +59,7 @@ class Scheduler:
         self.is_alive = False
         self.wish = ""
         self.forced_end = False
+        self.is_ending = False
         self._inbox: deque[Callable[[], None]] = deque()
         self._waker: Any = Waker() if session.clock is SYSTEM_CLOCK else TurnedWaker(session.clock)
         self._offset = 0.0
@@ -135,15 +138,15 @@ class Scheduler:
             batch: With which parameters, and who waits.
         """
         with self._living(only, execution=execution, obey=obey, batch=batch):
-            while not self._is_over():
-                self.cycle()
-                if not self._inbox and not self._is_over():
-                    self._nap(self.pause())
-            ending = Ending(self)
-            while ending.goes_on():
-                self._nap(ending.pause())
-                ending.cycle()
-            self.wish = ending.goal
+            try:
+                for pause in self._work():
+                    self._nap(pause)
+            except KeyboardInterrupt:
+                if self.is_ending:
+                    raise
+                for pause in self._end(forced=True):
+                    self._nap(pause)
+                raise
 
     async def serve(self) -> None:
         """The same as a coroutine: async tasks run on this event loop, and so does the scheduler."""
@@ -156,18 +159,34 @@ class Scheduler:
         self._waker = waker = LoopWaker(loop)
         try:
             with self._living(None):
-                while not self._is_over():
-                    self.cycle()
-                    if not self._is_over():
-                        await waker.sleep(self.pause())
-                ending = Ending(self)
-                while ending.goes_on():
-                    await waker.sleep(ending.pause())
-                    ending.cycle()
-                self.wish = ending.goal
+                try:
+                    for pause in self._work():
+                        await waker.sleep(pause)
+                except (asyncio.CancelledError, KeyboardInterrupt):
+                    if self.is_ending:
+                        raise
+                    for pause in self._end(forced=True):
+                        await waker.sleep(pause)
+                    raise
         finally:
             self._waker = own
             self.launcher.executors.loop = None
+
+    def _work(self) -> Iterator[float]:
+        """The scheduler's life; yields how long to sleep, again and again."""
+        while not self._is_over():
+            self.cycle()
+            if not self._inbox and not self._is_over():
+                yield self.pause()
+        yield from self._end()
+
+    def _end(self, *, forced: bool = False) -> Iterator[float]:
+        self.forced_end = forced or self.forced_end
+        ending = Ending(self)
+        while ending.goes_on():
+            yield ending.pause()
+            ending.cycle()
+        self.wish = ending.goal
 
     def _nap(self, pause: float) -> None:
         waker = self._waker
@@ -323,11 +342,12 @@ class Scheduler:
         session = self.session
         self.is_alive = True
         self.wish = ""
-        self.forced_end = False
+        self.forced_end = self.is_ending = False
         self._execution = execution
         try:
-            self._start_up(only, obey=obey, batch=batch)
-            yield
+            with heeding_sigterm(self, ask=only is None):
+                self._start_up(only, obey=obey, batch=batch)
+                yield
         except BaseException:
             abandon(self)
             raise
