@@ -93,7 +93,7 @@ def test_what_a_killed_scheduler_held_is_run_on_by_the_other(tmp_path):
         nursery.wait_for_lines(30)
         assert [line[3] for line in nursery.lines() if line[1] == "held"] == [str(holder)]
         nursery.kill(holder)
-        assert doorbell.ring(history) == 1  # or ten seconds later
+        assert doorbell.ring(history) >= 1  # or ten seconds later
         wait_until(lambda: [line[3] for line in nursery.lines() if line[1] == "held"][1:] == [str(other)])
         nursery.kill(other)
         known = nursery.check()

@@ -117,12 +117,16 @@ def test_a_transaction_that_cannot_be_committed_is_none(tmp_path, monkeypatch):
     database.close()
 
 
-def test_several_open_a_new_file_at_once(tmp_path):
+@pytest.mark.parametrize("form", ["{}", "sqlite:///{}"])
+def test_several_open_a_new_file_at_once(tmp_path, form):
+    if "://" in form:
+        pytest.importorskip("sqlalchemy")
     for number in range(20):
+        path = form.format(tmp_path / f"{number}.db")
         barrier = threading.Barrier(4)
         errors = []
 
-        def use(path=str(tmp_path / f"{number}.db"), barrier=barrier, errors=errors):
+        def use(path=path, barrier=barrier, errors=errors):
             history = open_database(path)
             barrier.wait(60)
             try:
