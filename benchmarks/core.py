@@ -81,7 +81,11 @@ def keep_alive(report: Report) -> None:
 
 
 def fifty_at_once(report: Report) -> None:
-    """1,000 calls over 50 threads, 20 ms each at the server: no client can do more than 2,500/s."""
+    """1,000 calls over 50 threads, 20 ms each at the server: no client can do more than 2,500/s.
+
+    Where the budget of 2,100/s was measured, urllib3 alone made 2,192/s and http.client 2,301/s. How near a
+    machine comes to that depends on its processor, so urllib3's share of it is the budget here.
+    """
     with FastServer(delay=0.02) as server, Bench.detached(server.url, max_concurrency=50) as session:
         url = server.url + "/thing"
         plain, pools = requests.Session(), urllib3.PoolManager(maxsize=50)
@@ -92,13 +96,23 @@ def fifty_at_once(report: Report) -> None:
             def thousand(call):
                 return lambda: list(threads.map(call, range(1000)))
 
+            own = threading.local()
+
+            def ask_http_client(_: int) -> None:
+                if not hasattr(own, "connection"):
+                    own.connection = http.client.HTTPConnection("127.0.0.1", server.port)
+                own.connection.request("GET", "/thing")
+                json.loads(own.connection.getresponse().read())
+
             ours = thousand(lambda _: session.get("/thing"))
+            by_http_client = thousand(ask_http_client)
             by_urllib3 = thousand(lambda _: json.loads(pools.request("GET", url).data))
             by_requests = thousand(lambda _: plain.get(url).json())
             name = "1,000 calls, 50 at once, 20 ms each"
             ours()
-            report.rate(name, ours, operations=1000, budget=">= 2100/s", rounds=5)
-            report.ratio(name, ours, by_urllib3, peer_name="urllib3", rounds=3)
+            report.rate(name, ours, operations=1000, rounds=5)
+            report.ratio(name, ours, by_urllib3, peer_name="urllib3", budget=">= 0.96x", rounds=7)
+            report.ratio(name, ours, by_http_client, peer_name="http.client", rounds=5)
             report.ratio(name, ours, by_requests, peer_name="requests", rounds=3)
         plain.close()
         pools.clear()
@@ -139,14 +153,14 @@ def first_https_call(report: Report) -> None:
 
 def imports(report: Report) -> None:
     bare = _import_seconds("pass")
-    ours = [seconds - bare for seconds in _import_samples("import sessionkit")]
-    engine = [seconds - bare for seconds in _import_samples("from sessionkit import HttpEngine, HeaderAuth")]
     peer = _import_seconds("import requests") - bare
-    report.figures("import sessionkit, over bare Python", ours, unit="s")
-    report.figures("from sessionkit import HttpEngine, HeaderAuth", engine, unit="s")
-    report.figures(
-        "... less import requests", [seconds - peer for seconds in engine], unit="s", budget="<= 5ms"
-    )
+    for code, budget in (
+        ("import sessionkit", "<= 5ms"),
+        ("from sessionkit import HttpEngine, HeaderAuth", ""),
+    ):
+        ours = [seconds - bare for seconds in _import_samples(code)]
+        report.figures(f"{code}, over bare Python", ours, unit="s")
+        report.figures("... less import requests", [s - peer for s in ours], unit="s", budget=budget)
 
 
 def _import_seconds(code: str) -> float:

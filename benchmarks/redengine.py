@@ -6,9 +6,12 @@ the machine does falls on all alike. Ratios are "how many times as good as the p
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,8 +30,7 @@ MOST = {"redengine": 1_000, "rocketry": 1_000}
 
 def run(report: Report) -> None:
     for count in (10, 100, 1_000, 10_000):
-        budget = ">= 1x" if count == 10_000 else None
-        _compare(report, "cycle", count, f"an idle cycle of {count:,} tasks", budget, less_is_better=True)
+        _compare(report, "cycle", count, f"an idle cycle of {count:,} tasks", ">= 1x", less_is_better=True)
     _figures(report, "create", 10_000, "make 10,000 tasks", "s", "<= 1 s")
     _compare(report, "create", 1_000, "make 1,000 tasks", None, less_is_better=True)
     _figures(report, "cpu", 1_000, "idle, processor seconds per second", "s", "<= 1 ms")
@@ -39,7 +41,7 @@ def run(report: Report) -> None:
     for execution, count in (("main", 5_000), ("thread", 5_000), ("process", 2_000), ("async", 5_000)):
         _throughput(report, execution, count)
     _figures(report, "memory", 2_000, "memory per task", " B", None)
-    _compare(report, "memory", 500, "memory per task", None, less_is_better=True)
+    _compare(report, "memory", 500, "memory per task", ">= 1x", less_is_better=True)
     _compare(report, "import", 0, "import and an empty session", None, less_is_better=True)
 
 
@@ -77,13 +79,11 @@ def _throughput(report: Report, execution: str, count: int) -> None:
         for _ in range(ROUNDS_OF.get(peer, ROUNDS)):
             mine = _measured("ours", f"runs-{execution}", count)
             ratios.append(mine / _measured(peer, f"runs-{execution}", count))
-        wanted = budget if execution in {"thread", "process"} else None
-        report.figures(f"no-op runs, {execution}, {peer}", ratios, unit="x", budget=wanted)
+        report.figures(f"no-op runs, {execution}, {peer}", ratios, unit="x", budget=budget)
 
 
 def _measured(kind: str, metric: str, count: int) -> float:
     command = [_python(kind), "-W", "ignore", SCRIPT, kind, metric, str(count)]
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'backends'}"}
     output = subprocess.run(
         command,
         check=True,
@@ -92,9 +92,23 @@ def _measured(kind: str, metric: str, count: int) -> float:
         stdin=subprocess.DEVNULL,
         text=True,
         timeout=300,
-        env=environment if kind == "ours" else None,
+        env=_environment() if kind == "ours" else None,
     )
     return float(output.stdout.split()[-2])
+
+
+@cache
+def _environment() -> dict[str, str]:
+    """Ours is compiled once, as what was installed is: importing it is not compiling it."""
+    compiled = tempfile.mkdtemp(prefix="sessionkit-benchmark-")
+    atexit.register(shutil.rmtree, compiled, ignore_errors=True)
+    path = f"{ROOT}{os.pathsep}{ROOT / 'backends'}"
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment = {**inherited, "PYTHONPATH": path, "PYTHONPYCACHEPREFIX": compiled}
+    subprocess.run(
+        [_python("ours"), SCRIPT, "ours", "import"], check=True, env=environment, stdout=subprocess.DEVNULL
+    )
+    return environment
 
 
 @cache

@@ -205,7 +205,7 @@ def _interleave(
 
 def _time(seconds: float) -> str:
     for unit, size in _UNITS.items():
-        if seconds < size * 1000:
+        if abs(seconds) < size * 1000:
             return f"{seconds / size:.3g} {unit}"
     return f"{seconds:.3g} s"
 

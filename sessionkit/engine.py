@@ -212,7 +212,10 @@ class SessionEngine(metaclass=Singleton):
                 self.renew(signed, deadline)
                 continue
             if not isinstance(outcome, Again) or not in_time:
-                raise outcome.error or _out_of_time(call, deadline, outcome.reason)
+                try:
+                    raise outcome.error or _out_of_time(call, deadline, outcome.reason)
+                finally:
+                    del outcome  # or the error would hold this frame, and the frame the error and the session
             self.on_again(outcome, call)
             if waited > 0:
                 self.clock.sleep(waited)

@@ -56,12 +56,21 @@ class Entry:
 
 
 class _ThreadView(threading.local):
-    """What one thread has of one slot. Each thread finds its own, made on first use."""
+    """What one thread has of one slot. Each thread finds its own, made on first use.
+
+    `session` is the current session where that can be said without asking the context: the latest of its
+    own, unless a `with` block is open somewhere in this thread.
+    """
 
     def __init__(self) -> None:
         self.marker = object()
         self.own: list[SessionEngine] = []
+        self.blocks = 0
         self.session: SessionEngine | None = None
+
+    def settle(self, own: list[SessionEngine], blocks: int) -> None:
+        self.own, self.blocks = own, blocks
+        self.session = own[-1] if own and not blocks else None
 
 
 class Slot:
@@ -94,20 +103,22 @@ class Slot:
             block.made.append(entry)
             self.context.set(entry)
             return
-        self._settle([*self._others(session), session])
+        self.view.settle([*self._others(session), session], self.view.blocks)
 
     def drop(self, session: SessionEngine) -> None:
         """Take `session` off this thread's own; what was below it is current again."""
-        self._settle(self._others(session))
+        self.view.settle(self._others(session), self.view.blocks)
 
     def clear(self) -> None:
         """Let go of this thread's own sessions."""
-        self._settle([])
+        self.view.settle([], self.view.blocks)
 
     def enter(self, session: SessionEngine) -> Entry:
         """Make `session` current in this context until `leave`."""
-        entry = Entry(session, self.view.marker, self._top(), None)
+        view = self.view
+        entry = Entry(session, view.marker, self._top(), None)
         self.context.set(entry)
+        view.settle(view.own, view.blocks + 1)
         return entry
 
     def mine(self, entries: list[Entry]) -> Entry:
@@ -123,6 +134,9 @@ class Slot:
             over.active = False
         entry.made.clear()
         self.context.set(self._top())
+        view = self.view
+        if entry.thread is view.marker:  # left in another thread: its own goes on asking the context
+            view.settle(view.own, view.blocks - 1)
 
     def _top(self) -> Entry | None:
         """The innermost entry that still says something; closed sessions are not kept alive by it."""
@@ -133,10 +147,6 @@ class Slot:
 
     def _others(self, session: SessionEngine) -> list[SessionEngine]:
         return [other for other in self.view.own if other is not session and not other.closed]
-
-    def _settle(self, own: list[SessionEngine]) -> None:
-        self.view.own = own
-        self.view.session = own[-1] if own else None
 
     def _innermost_block(self) -> Entry | None:
         entry = self.context.get()
@@ -217,14 +227,18 @@ def _lookups(cls: Any, slot: Slot) -> tuple[Callable[[], Any], Callable[[], Any]
     view, context = slot.view, slot.context.get
 
     def search() -> Any:
+        entry = context()
+        if entry is not None and entry.active and entry.thread is view.marker:
+            session: Any = entry.session
+            if session.__class__ is cls and not session.closed:
+                return session
         return next((session for session in slot.visible() if isinstance(session, cls)), None)
 
     def get_session() -> Any:
         """The current session of this kind, or None."""
-        if context() is None:
-            session: Any = view.session
-            if session.__class__ is cls and not session.closed:
-                return session
+        session: Any = view.session
+        if session.__class__ is cls and not session.closed:
+            return session
         return search()
 
     def current() -> Any:
@@ -233,10 +247,7 @@ def _lookups(cls: Any, slot: Slot) -> tuple[Callable[[], Any], Callable[[], Any]
         Raises:
             NoCurrentSession: when there is none here; the message shows how to open one.
         """
-        entry = context()
         session: Any = view.session
-        if entry is not None:
-            session = entry.session if entry.active and entry.thread is view.marker else None
         if session.__class__ is cls and not session.closed:
             return session
         session = search()

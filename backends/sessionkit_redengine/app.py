@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from sessionkit.errors import ConfigurationError
+from sessionkit_redengine import default
 from sessionkit_redengine.arguments import FuncArg
 from sessionkit_redengine.builders import register_condition
 from sessionkit_redengine.engine import Session
@@ -126,7 +127,7 @@ class RedEngine(_Maker):
             options["history"] = logger_repo
         if session is not None and options:
             raise ConfigurationError(f"The session is made already: {', '.join(options)} would be ignored.")
-        self.session = session if session is not None else Session.detached(**options)
+        self.session = default.actual(session) if session is not None else Session.detached(**options)
 
     def _make(self, what: dict[str, Any]) -> Any:
         return make_task(self.session, what)

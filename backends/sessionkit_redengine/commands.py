@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 import time
+import traceback
+from contextlib import suppress
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -12,15 +16,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sessionkit.cli import output
-from sessionkit.errors import ConfigurationError
+from sessionkit.errors import ConfigurationError, SessionKitError
 from sessionkit_redengine import doorbell
 from sessionkit_redengine.app import RedEngine
 from sessionkit_redengine.default import DefaultSession
 from sessionkit_redengine.engine import Session
+from sessionkit_redengine.errors import TaskNotFound
 from sessionkit_redengine.history import Query, open_database
 from sessionkit_redengine.history.database import DatabaseHistory
+from sessionkit_redengine.periods.zones import zone_of
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from sessionkit_redengine.history import History, RunRecord
 
 _LOOK = 0.5  # seconds between two looks of `follow`
@@ -35,6 +43,10 @@ class Target:
             raise ConfigurationError(
                 "Which tasks are meant?",
                 hint="name the application (--app jobs:app) or the history (--history FILE)",
+            )
+        if where is not None and "://" not in where and not Path(where).is_file():
+            raise ConfigurationError(
+                f"There is no history {where}.", hint="a scheduler makes it when it starts"
             )
         self.where = where
         self.history: History = open_database(where) if where else self.session.history  # type: ignore[union-attr]  # one of them is there
@@ -63,6 +75,20 @@ class Target:
         """The latest runs of some tasks, or of all."""
         return list(self.history.runs(self.name, Query(names or None, limit=limit)))
 
+    def check(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The names, if there are such tasks: in the application, or in the history if that is all we have.
+
+        Raises:
+            TaskNotFound: when there is none of a name.
+        """
+        ours = self.session
+        known = [task.name for task in ours.tasks] if ours is not None else [*self.history.states(self.name)]
+        for name in names:
+            if name not in known:
+                shown = ", ".join(map(repr, known[:8])) or "none at all"
+                raise TaskNotFound(f"There is no task {name!r}.", hint=f"there are {shown}")
+        return names
+
     def close(self) -> None:
         """Let go of the history and the session."""
         self.history.close()
@@ -71,6 +97,8 @@ class Target:
 
     def order(self, names: tuple[str, ...], wish: str) -> int:
         """Leave a wish for the schedulers, and wake them; how many there are on this machine."""
+        if self.session is not None:  # a history alone does not know what was never run
+            self.check(names)
         for name in names:
             self.shared().order(self.name, name, wish, time.time())
         return doorbell.ring(self.where or self.shared().where)
@@ -80,21 +108,11 @@ def load(reference: str) -> Session:
     """The session that `module:name` or `file.py:name` refers to; the name may be an application's.
 
     Raises:
-        ConfigurationError: when there is none.
+        ConfigurationError: when there is none, and when the module cannot be imported.
     """
     module_name, _, attribute = reference.partition(":")
-    if module_name.endswith(".py"):
-        path = Path(module_name)
-        sys.path.insert(0, str(path.parent))
-        module_name = path.stem
-    else:
-        sys.path.insert(0, "")
-    try:
-        module = import_module(module_name)
-    except ImportError as error:
-        raise ConfigurationError(f"{module_name} cannot be imported: {error}") from None
-    names = [attribute] if attribute else ["app", "session"]
-    for name in names:
+    module = _imported(module_name)
+    for name in [attribute] if attribute else ["app", "session"]:
         found = getattr(module, name, None)
         if isinstance(found, RedEngine):
             return found.session
@@ -106,6 +124,34 @@ def load(reference: str) -> Session:
     raise ConfigurationError(
         f"{reference} has no session.", hint="name it as module:name, for example --app jobs:app"
     )
+
+
+def _imported(name: str) -> ModuleType:
+    """The module of this name or file. Whatever it raises is one error, that says where."""
+    folder = ""
+    if name.endswith(".py"):
+        path = Path(name)
+        if not path.is_file():
+            raise ConfigurationError(f"There is no file {name}.")
+        folder, name = str(path.parent), path.stem
+    sys.path.insert(0, folder)
+    try:
+        return import_module(name)
+    except SessionKitError:
+        raise  # it says what was wrong by itself
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a module is anybody's code
+        message = f"{name or 'Nothing'} cannot be imported: {type(error).__name__}: {error}"
+        raise ConfigurationError(message, hint=_place(error)) from None
+
+
+def _place(error: BaseException) -> str:
+    """Where in the user's code an error is from."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}, line {error.lineno}"
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename
+    ]
+    return f"{frames[-1].filename}, line {frames[-1].lineno}" if len(frames) > 1 else ""
 
 
 @click.group()
@@ -128,6 +174,7 @@ def tasks(context: click.Context, app: str | None, where: str | None, name: str 
 
 _names = click.argument("names", nargs=-1)
 _needed = click.argument("names", nargs=-1, required=True)
+_count = click.IntRange(min=1)
 _json = click.option("--json", "as_json", is_flag=True, help="For programs.")
 
 
@@ -165,12 +212,13 @@ def list_tasks(target: Any, as_json: bool) -> None:
 
 @tasks.command()
 @_names
-@click.option("-n", "--limit", default=20, show_default=True, help="How many runs.")
+@click.option("-n", "--limit", type=_count, default=20, show_default=True, help="How many runs.")
 @_json
 @click.pass_obj
 def log(target: Any, names: tuple[str, ...], limit: int, as_json: bool) -> None:
     """Show the latest runs of all tasks, or of NAMES."""
-    runs = target().runs(names, limit)
+    found: Target = target()
+    runs = found.runs(found.check(names), limit)
     if as_json:
         output.as_json([{field: getattr(run, field) for field in run.__slots__} for run in runs])
         return
@@ -183,24 +231,33 @@ def log(target: Any, names: tuple[str, ...], limit: int, as_json: bool) -> None:
 @tasks.command()
 @_names
 @click.option(
-    "--for", "seconds", type=float, default=float("inf"), help="Seconds to follow; default: until Ctrl-C."
+    "--for",
+    "seconds",
+    type=click.FloatRange(min=0),
+    default=float("inf"),
+    help="Seconds to follow; default: until Ctrl-C.",
 )
 @click.pass_obj
 def follow(target: Any, names: tuple[str, ...], seconds: float) -> None:
     """Show runs of all tasks, or of NAMES, as they start and end."""
     found: Target = target()
+    if found.session is not None:
+        found.check(names)
     told: dict[str, str] = {run.run_id: run.action for run in found.runs(names, 200)}
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        for run in found.runs(names, 200):
-            if told.get(run.run_id) != run.action:
-                told[run.run_id] = run.action
-                click.echo(
-                    f"{_shown(run.ended or run.started)}  {run.task}  {run.action}  {_took(run)}".rstrip()
-                )
-                if run.error:
-                    click.echo(run.error.rstrip())
-        time.sleep(min(_LOOK, max(0.0, end - time.monotonic())))
+    with suppress(KeyboardInterrupt):
+        while time.monotonic() < end:
+            for run in found.runs(names, 200):
+                if told.get(run.run_id) != run.action:
+                    told[run.run_id] = run.action
+                    _tell(run)
+            time.sleep(min(_LOOK, max(0.0, end - time.monotonic())))
+
+
+def _tell(run: RunRecord) -> None:
+    click.echo(f"{_shown(run.ended or run.started)}  {run.task}  {run.action}  {_took(run)}".rstrip())
+    if run.error:
+        click.echo(run.error.rstrip())
 
 
 @tasks.command()
@@ -209,12 +266,33 @@ def follow(target: Any, names: tuple[str, ...], seconds: float) -> None:
 def run(target: Any, names: tuple[str, ...]) -> None:
     """Have the scheduler run NAMES now; without one, run them here if --app is given."""
     found: Target = target()
-    if found.session is not None and not found.history.shared:
-        found.session.run(*names)
-        return
-    if found.order(names, "run") == 0 and found.session is not None:
-        found.shared().orders(found.name)
-        found.session.run(*names)
+    if found.session is None:
+        _say_who_was_told(found.order(names, "run"))
+    elif found.history.shared and found.order(names, "run"):
+        click.echo("The scheduler was told.")
+    else:
+        _run_here(found, found.session, found.check(names))
+
+
+def _run_here(found: Target, session: Session, names: tuple[str, ...]) -> None:
+    """Run tasks in this process and show how they ended; not all well is exit status 1."""
+    if found.history.shared:
+        found.shared().orders(found.name)  # what nobody was there to hear is done here
+    session.task_logger.addHandler(logging.NullHandler())  # failures are shown below
+    begun = session.clock.time()
+    session.run(*names)
+    done = list(session.history.runs(session.name, Query(names, since=begun)))
+    for one in done:
+        _tell(one)
+    if any(one.action in {"fail", "crash", "terminate"} for one in done):
+        raise click.exceptions.Exit(1)
+
+
+def _say_who_was_told(schedulers: int) -> None:
+    if schedulers:
+        click.echo("The scheduler was told.")
+    else:
+        click.echo("No scheduler on this machine listens: the next one to use this history will obey.")
 
 
 @tasks.command()
@@ -222,7 +300,7 @@ def run(target: Any, names: tuple[str, ...]) -> None:
 @click.pass_obj
 def pause(target: Any, names: tuple[str, ...]) -> None:
     """Have the schedulers start NAMES no more, until `resume`."""
-    target().order(names, "pause")
+    _say_who_was_told(target().order(names, "pause"))
 
 
 @tasks.command()
@@ -230,12 +308,12 @@ def pause(target: Any, names: tuple[str, ...]) -> None:
 @click.pass_obj
 def resume(target: Any, names: tuple[str, ...]) -> None:
     """Have the schedulers start NAMES again."""
-    target().order(names, "resume")
+    _say_who_was_told(target().order(names, "resume"))
 
 
 @tasks.command()
 @_names
-@click.option("-n", "--limit", default=200, show_default=True, help="How many runs.")
+@click.option("-n", "--limit", type=_count, default=200, show_default=True, help="How many runs.")
 @click.option("--svg", metavar="FILE", help="Write the chart there instead.")
 @click.pass_obj
 def chart(target: Any, names: tuple[str, ...], limit: int, svg: str | None) -> None:
@@ -244,12 +322,29 @@ def chart(target: Any, names: tuple[str, ...], limit: int, svg: str | None) -> N
 
     from sessionkit_redengine.chart import Chart  # noqa: PLC0415 - see above
 
-    drawn = Chart(target().runs(names, limit))
-    if svg:
-        Path(svg).write_text(drawn.svg(), encoding="utf-8")
+    found: Target = target()
+    runs = found.runs(found.check(names), limit)
+    if not runs:
+        click.echo("There are no runs yet.")
+        return
+    now = time.time() if any(run.ended is None for run in runs) else None
+    drawn = Chart(runs, now=now, zone=zone_of(None))
+    if svg is not None:
+        _write(Path(svg), drawn.svg())
         return
     console = Console()
     console.print(drawn.table(console.width))
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file as a whole or not at all."""
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def _shown(at: float | None) -> str:

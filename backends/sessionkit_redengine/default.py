@@ -32,6 +32,14 @@ def put(session: Session) -> None:
     _session = session
 
 
+def actual(session: Any) -> Session:
+    """The session that objects go to: the given one, and the default one for None and for its proxy.
+
+    What was made for the default session stays with it when another one becomes the default.
+    """
+    return get() if session is None or isinstance(session, DefaultSession) else session
+
+
 class DefaultSession:
     """Stands for whichever session is the default one: `from sessionkit_redengine import session`."""
 
@@ -42,6 +50,9 @@ class DefaultSession:
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(get(), name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(get(), name)
 
     def __getitem__(self, task: Any) -> Any:
         return get()[task]

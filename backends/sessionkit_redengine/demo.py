@@ -6,7 +6,7 @@ import logging
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from sessionkit import backends
+from sessionkit import Call, backends
 from sessionkit.testing import ManualClock
 from sessionkit_redengine.app import RedEngine
 from sessionkit_redengine.arguments import Event, Return
@@ -14,14 +14,28 @@ from sessionkit_redengine.chart import Chart
 from sessionkit_redengine.history import Query
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sessionkit import SessionEngine
     from sessionkit.cli.demo import Stage
 
 _SEVEN_O_CLOCK = 1_767_250_800.0  # on the first of January 2026, UTC
 _MINUTE = 60.0
 _LOG = "sessionkit_redengine.demo.task"
-#: One call to each backend that is installed, for the tasks that look around.
-_CALLS = {"dyn": "/Zone/", "helios": "/alerts"}
+
+
+def _get(path: str) -> Callable[[Any], Any]:
+    return lambda session: session.execute(Call("GET", path))
+
+
+#: What tasks ask of each backend that is installed.
+_LOOKS: dict[str, Callable[[Any], Any]] = {
+    "dyn": _get("/Zone/"),
+    "helios": _get("/alerts"),
+    "review": lambda session: session.query(
+        "select name from Task where status.name is 'Pending review'"
+    ).all(),
+}
 
 
 def demo(stage: Stage) -> None:
@@ -34,7 +48,7 @@ def demo(stage: Stage) -> None:
         stack.callback(app.session.close)
         with stage.step("sign in to the other backends; tasks will find these sessions") as said:
             others = [
-                stack.enter_context(backends.load(name)()) for name in _CALLS if name in backends.installed()
+                stack.enter_context(backends.load(name)()) for name in _LOOKS if name in backends.installed()
             ]
             said.append(", ".join(map(repr, others)))
         with stage.step("make tasks, with conditions that read like English") as said:
@@ -57,14 +71,14 @@ def _plan(app: RedEngine, clock: ManualClock) -> None:
     def took(minutes: float) -> None:
         clock.advance(minutes * _MINUTE)
 
-    for name, path in _CALLS.items():
+    for name, ask in _LOOKS.items():
         if name in backends.installed():
-            given = {"backend": backends.load(name), "path": path}
+            given = {"backend": backends.load(name), "ask": ask}
 
             @app.task("every 2 hours", name=f"look at {name}", parameters=given)
-            def look(backend: type[SessionEngine], path: str) -> int:
-                took(12)
-                return len(str(backend.current().execute(_call(path))))
+            def look(backend: type[SessionEngine], ask: Callable[[Any], Any]) -> int:
+                took(6)
+                return len(ask(backend.current()))
 
     @app.task("cron 30 9,13 * * *", retries=1, retry_delay="20 minutes")
     def backup() -> None:
@@ -86,12 +100,6 @@ def _plan(app: RedEngine, clock: ManualClock) -> None:
     def publish(event: Any) -> str:
         took(25)
         return f"{event['data']['shot']} is published"
-
-
-def _call(path: str) -> Any:
-    from sessionkit import Call  # noqa: PLC0415 - not every session speaks HTTP
-
-    return Call("GET", path)
 
 
 def _tally(app: RedEngine) -> str:

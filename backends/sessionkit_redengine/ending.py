@@ -28,14 +28,23 @@ class Ending:
         self._scheduler = scheduler
         self.goal, scheduler.wish = scheduler.wish or "exit", ""
         self._patience = FOREVER
-        scheduler.planner.on_hold = True
+        scheduler.planner.on_hold = scheduler.is_ending = True
         session, launcher = scheduler.session, scheduler.launcher
+        if scheduler.forced_end:
+            self._lose_patience()
         with around(session.hooks.scheduler_shutdown, scheduler):
             scheduler.start_marked("on_shutdown")
             self._deadline = session.clock.monotonic() + session.config.shutdown_timeout
             for run in launcher.alive:
-                if scheduler.forced_end or session.config.instant_shutdown or run.task.permanent:
+                if run.task.permanent or (session.config.instant_shutdown and not run.task.on_shutdown):
                     launcher.end(run, "shutdown")
+
+    def _lose_patience(self) -> None:
+        """End all that runs; shutdown tasks have the grace in which the others end."""
+        self._patience = min(self._patience, SYSTEM_CLOCK.monotonic() + KILL_GRACE)
+        for run in self._scheduler.launcher.alive:
+            if not run.task.on_shutdown:
+                self._scheduler.launcher.end(run, "shutdown")
 
     def goes_on(self) -> bool:
         """Whether there is still something to wait for."""
@@ -69,17 +78,17 @@ class Ending:
             elif entry.kind == "end":
                 scheduler.end_if_told(entry.subject)
         if scheduler.forced_end:
-            self._patience = min(self._patience, SYSTEM_CLOCK.monotonic() + KILL_GRACE)
-            for run in scheduler.launcher.alive:
-                scheduler.launcher.end(run, "shutdown")
+            self._lose_patience()
 
 
 def abandon(scheduler: Scheduler) -> None:
-    """End what runs after an error or Ctrl-C, and record that it was ended, without waiting for long."""
+    """End what runs after an error, or Ctrl-C twice, and record that it was, without waiting for long."""
     scheduler.forced_end = True
     for run in scheduler.launcher.alive:
         scheduler.launcher.end(run, "shutdown")
-    deadline = SYSTEM_CLOCK.monotonic() + KILL_GRACE
+    # On somebody's event loop nothing ends while we wait, and everybody else would have to.
+    grace = KILL_GRACE if scheduler.launcher.executors.loop is None else 0.0
+    deadline = SYSTEM_CLOCK.monotonic() + grace
     while scheduler.launcher.alive and SYSTEM_CLOCK.monotonic() < deadline:
         if scheduler.idle:
             SYSTEM_CLOCK.sleep(_GLANCE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import datetime
@@ -279,6 +280,11 @@ class Session(HookDecorators, SessionEngine):
         self.check_open()
         if self.scheduler.is_alive:
             raise ConfigurationError("This session's scheduler runs already.")
+        if _imported_by_worker():
+            raise ConfigurationError(
+                "A worker process imports the main module, which starts the scheduler again.",
+                hint='put what starts it below `if __name__ == "__main__":`',
+            )
 
     def request_run(self, task: Task, parameters: Mapping[str, Any]) -> Future[Any]:
         """Have a task run once, soon or when the scheduler starts; the future has what it returns."""
@@ -410,6 +416,12 @@ class Session(HookDecorators, SessionEngine):
             self.scheduler_logger = logging.getLogger(self.config.scheduler_logger_basename)
         if self.scheduler.is_alive:
             self.scheduler.post(self.scheduler.reconfigure)
+
+
+def _imported_by_worker() -> bool:
+    """Whether this is a worker process that imports the main module, to find tasks' functions in it."""
+    multiprocessing = sys.modules.get("multiprocessing.process")  # what no worker is without
+    return multiprocessing is not None and getattr(multiprocessing.current_process(), "_inheriting", False)
 
 
 def _config(config: Mapping[str, Any] | Config | None, options: dict[str, Any]) -> Config:

@@ -52,6 +52,8 @@ class Events:
 
     def take(self, task: Task) -> Mapping[str, Any] | None:
         """The event that a run of a task is for, taken off; None when it is for something else."""
+        if not self._waiting:
+            return None
         taken = self._take(task, task.start_cond)
         return taken[0] if taken else None
 
@@ -91,6 +93,10 @@ class Events:
     def next_try(self) -> float:
         """When to try again to subscribe; infinity where all is well."""
         return min(self._deaf.values(), default=float("inf"))
+
+    def clock_set_back(self) -> None:
+        """Wait no longer than usual to try again."""
+        self._deaf = dict.fromkeys(self._deaf, self._session.clock.time() + _TRY_AGAIN)
 
     def try_again(self, now: float) -> None:
         """Subscribe where it failed before, if it is time to."""

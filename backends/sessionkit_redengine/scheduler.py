@@ -18,6 +18,7 @@ from sessionkit_redengine.launcher import Launcher
 from sessionkit_redengine.others import Others
 from sessionkit_redengine.planner import Planner
 from sessionkit_redengine.runs import NO_WISHES, Batch, Outcome
+from sessionkit_redengine.signals import heeding_sigterm
 from sessionkit_redengine.view import POLL, SessionView
 from sessionkit_redengine.waker import TurnedWaker, Waker
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from sessionkit_redengine.runs import Run
     from sessionkit_redengine.tasks.base import Task
 
-_JUMP = 0.5  # seconds by which the wall clock must be set back to be noticed
+_JUMP = 0.5  # seconds by which the wall clock must be set to be noticed
 
 
 class Scheduler:
@@ -43,6 +44,7 @@ class Scheduler:
         is_alive: Whether it runs.
         wish: What somebody wants of it: "exit", "restart" or "".
         forced_end: Whether what runs is to be ended as well.
+        is_ending: Whether it does no more than end.
     """
 
     def __init__(self, session: Session) -> None:
@@ -57,6 +59,7 @@ class Scheduler:
         self.is_alive = False
         self.wish = ""
         self.forced_end = False
+        self.is_ending = False
         self._inbox: deque[Callable[[], None]] = deque()
         self._waker: Any = Waker() if session.clock is SYSTEM_CLOCK else TurnedWaker(session.clock)
         self._offset = 0.0
@@ -135,15 +138,15 @@ class Scheduler:
             batch: With which parameters, and who waits.
         """
         with self._living(only, execution=execution, obey=obey, batch=batch):
-            while not self._is_over():
-                self.cycle()
-                if not self._inbox and not self._is_over():
-                    self._nap(self.pause())
-            ending = Ending(self)
-            while ending.goes_on():
-                self._nap(ending.pause())
-                ending.cycle()
-            self.wish = ending.goal
+            try:
+                for pause in self._work():
+                    self._nap(pause)
+            except KeyboardInterrupt:
+                if self.is_ending:
+                    raise
+                for pause in self._end(forced=True):
+                    self._nap(pause)
+                raise
 
     async def serve(self) -> None:
         """The same as a coroutine: async tasks run on this event loop, and so does the scheduler."""
@@ -156,18 +159,34 @@ class Scheduler:
         self._waker = waker = LoopWaker(loop)
         try:
             with self._living(None):
-                while not self._is_over():
-                    self.cycle()
-                    if not self._is_over():
-                        await waker.sleep(self.pause())
-                ending = Ending(self)
-                while ending.goes_on():
-                    await waker.sleep(ending.pause())
-                    ending.cycle()
-                self.wish = ending.goal
+                try:
+                    for pause in self._work():
+                        await waker.sleep(pause)
+                except (asyncio.CancelledError, KeyboardInterrupt):
+                    if self.is_ending:
+                        raise
+                    for pause in self._end(forced=True):
+                        await waker.sleep(pause)
+                    raise
         finally:
             self._waker = own
             self.launcher.executors.loop = None
+
+    def _work(self) -> Iterator[float]:
+        """The scheduler's life; yields how long to sleep, again and again."""
+        while not self._is_over():
+            self.cycle()
+            if not self._inbox and not self._is_over():
+                yield self.pause()
+        yield from self._end()
+
+    def _end(self, *, forced: bool = False) -> Iterator[float]:
+        self.forced_end = forced or self.forced_end
+        ending = Ending(self)
+        while ending.goes_on():
+            yield ending.pause()
+            ending.cycle()
+        self.wish = ending.goal
 
     def _nap(self, pause: float) -> None:
         waker = self._waker
@@ -246,21 +265,35 @@ class Scheduler:
             inbox.popleft()()
 
     def _check_clock(self) -> None:
-        clock = self.session.clock
-        offset = clock.time() - clock.monotonic()
-        # Forward is time that has passed, be it in the machine's sleep: what is due then is due now.
-        if offset < self._offset - _JUMP:
-            self.planner.clock_set_back(self._offset - offset)
+        offset = self._clock_offset()
+        ahead = offset - self._offset
         self._offset = offset
+        if abs(ahead) < _JUMP:
+            return
+        # A timeout is time that a run has had; it has none while the machine sleeps.
+        self.agenda.shift("timeout", ahead)
+        # Forward is time that has passed, be it in the machine's sleep: what is due then is due now.
+        if ahead < 0:
+            if self.started is not None:
+                self.started += ahead
+            self.events.clock_set_back()
+            self.planner.clock_set_back(-ahead)
+
+    def _clock_offset(self) -> float:
+        clock = self.session.clock
+        return clock.time() - clock.monotonic()
 
     # --- what others tell ---
 
     def _done(self, run: Run, outcome: Outcome) -> None:
-        self.post(partial(self._finish, run, outcome, self.session.clock.time()))
+        self.post(partial(self._finish, run, outcome, self.session.clock.time(), self._clock_offset()))
 
-    def _finish(self, run: Run, outcome: Outcome, ended: float) -> None:
+    def _finish(self, run: Run, outcome: Outcome, ended: float, offset: float) -> None:
         if run.id not in self.launcher.runs.get(run.task, ()):
             return  # it was given up when the scheduler ended
+        self._check_clock()
+        if offset > self._offset + _JUMP:
+            ended += self._offset - offset  # it ended before the clock was set back
         self.launcher.finish(run, outcome, ended)
         self.others.tell()
         if outcome.control == "interrupt":
@@ -282,6 +315,7 @@ class Scheduler:
             return
         self.planner.watch(task)
         self.planner.plan(task)
+        self.planner.changed(("task", task.name))  # who waited for it while there was none
         if task in self.launcher.runs:
             self.planner.plan_end(task)
 
@@ -308,11 +342,12 @@ class Scheduler:
         session = self.session
         self.is_alive = True
         self.wish = ""
-        self.forced_end = False
+        self.forced_end = self.is_ending = False
         self._execution = execution
         try:
-            self._start_up(only, obey=obey, batch=batch)
-            yield
+            with heeding_sigterm(self, ask=only is None):
+                self._start_up(only, obey=obey, batch=batch)
+                yield
         except BaseException:
             abandon(self)
             raise
@@ -329,7 +364,7 @@ class Scheduler:
     def _start_up(self, only: Iterable[Task] | None, *, obey: bool, batch: Batch) -> None:
         session = self.session
         clock = session.clock
-        self._offset = clock.time() - clock.monotonic()
+        self._offset = self._clock_offset()
         self.cycles = 0
         self.started = clock.time()
         self.planner.refresh()
@@ -346,7 +381,7 @@ class Scheduler:
         for task in sorted(chosen, key=_by_order) if chosen is not None else session.tasks:
             if chosen is None:
                 self.planner.recover(task, task.state, self.started)
-            elif not obey or bool(task):
+            elif not obey or self.planner.holds(task):
                 self.planner.request(task, batch)
         if chosen is not None:
             self.planner.only = chosen
@@ -357,7 +392,7 @@ class Scheduler:
         for task in sorted(self.session.tasks, key=_by_urgency):
             if getattr(task, mark) and not task.disabled:
                 always = type(task.start_cond) is AlwaysFalse
-                if always or task.force_run or self.session.check(task.start_cond, task):
+                if always or self.planner.holds(task):
                     self.launcher.start(task, now, task.state.run_id)
         self.read_inbox()
 

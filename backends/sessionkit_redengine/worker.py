@@ -1,14 +1,13 @@
 """What happens where a task runs: in this thread, another one, another process, another machine.
 
-This module is all that a worker imports, so it stays small.
+This module and `carry` are all that a worker imports, so they stay small.
 """
 
 from __future__ import annotations
 
 import inspect
 import traceback
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sessionkit_redengine.arguments import LateCall
 from sessionkit_redengine.errors import (
@@ -19,11 +18,6 @@ from sessionkit_redengine.errors import (
 )
 from sessionkit_redengine.hooks import around
 from sessionkit_redengine.runs import Job, Outcome
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from sessionkit import SessionEngine
 
 _ENDS: tuple[tuple[type[BaseException], str, str], ...] = (
     (TaskInactionException, "inaction", ""),
@@ -70,11 +64,3 @@ def ended_by(error: BaseException) -> Outcome:
             return Outcome(action, error=None if control else error, control=control)
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     return Outcome("fail", error=error, text=text)
-
-
-def perform_with(job: Job, sessions: Sequence[SessionEngine]) -> Outcome:
-    """Run a job with these sessions current, for workers in other processes, which open their own."""
-    with ExitStack() as stack:
-        for session in sessions:
-            stack.enter_context(session.activate())
-        return perform(job)

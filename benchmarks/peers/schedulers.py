@@ -19,6 +19,10 @@ def nothing():
     pass
 
 
+def rest():
+    time.sleep(0.2)
+
+
 class Ours:
     def __init__(self):
         from sessionkit_redengine import FuncTask, Session
@@ -70,11 +74,20 @@ class Ours:
         from sessionkit_redengine import Session
 
         session = self.session = Session.detached(execution=execution)
-        for number in range(count):
-            self.make(nothing, session=session, name=str(number))
-        self.make(nothing, session=session, name="warm")
+        tasks = [self.make(nothing, session=session, name=str(number)) for number in range(count)]
+        warm = [self.make(rest, session=session, name=f"warm {number}") for number in range(2)]
+        self.start()
+        for wait in [task.run() for task in warm]:  # both processes are there then, as the peer's are
+            wait.result()
+        session.scheduler.on_hold = True
+        for task in tasks:
+            task.force_run = True
+        while not session.scheduler.idle:
+            time.sleep(0.01)
         begin = time.perf_counter()
-        session.run()
+        session.scheduler.on_hold = False
+        while len(session.returns) < count + 2:
+            time.sleep(0.005)
         return count / (time.perf_counter() - begin)
 
 
@@ -174,16 +187,23 @@ class ApScheduler:
         from apscheduler.events import EVENT_JOB_EXECUTED
 
         pool = "process" if execution == "process" else "default"
-        self.scheduler.start(paused=True)
         done, finished = [], threading.Event()
 
         def executed(event):
             done.append(event)
-            if len(done) == count:
+            if len(done) == awaited:
                 finished.set()
 
+        awaited = 2
         self.scheduler.add_listener(executed, EVENT_JOB_EXECUTED)
         past = datetime.now().astimezone() - timedelta(seconds=1)
+        self.scheduler.start()
+        for _ in range(awaited):
+            self.scheduler.add_job(rest, "date", run_date=past, executor=pool)
+        finished.wait(20)
+        finished.clear()
+        self.scheduler.pause()
+        awaited += count
         for _ in range(count):
             self.scheduler.add_job(nothing, "date", run_date=past, executor=pool)
         begin = time.perf_counter()

@@ -1,8 +1,4 @@
-"""urllib3's connections, with an end to every answer and without a word after a fork.
-
-urllib3's read timeout starts anew with every packet, so that a server that drips one byte at a time is
-waited for without end. Here the timeout a request was sent with bounds its whole answer.
-"""
+"""urllib3's connections, with an end to every request and answer and without a word after a fork."""
 
 from __future__ import annotations
 
@@ -10,66 +6,19 @@ import io
 import os
 import socket
 import time
-from http.client import HTTPException, HTTPResponse, parse_headers
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from urllib3 import connection, connectionpool
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.poolmanager import PoolManager, ProxyManager
+from urllib3.util import Timeout
 from urllib3.util.connection import allowed_gai_family
 
 from sessionkit import fork
+from sessionkit.http.answer import Answer, BoundedReader, Socket
 
-
-class BoundedReader(io.RawIOBase):
-    """The bytes of one answer, until its time is up."""
-
-    def __init__(self, stream: io.RawIOBase, sock: socket.socket) -> None:
-        self._stream = stream
-        self._sock = sock
-        self.limit = sock.gettimeout()
-        self._end = None if self.limit is None else time.monotonic() + self.limit
-
-    def unbound(self, idle: float | None) -> None:
-        """Go on for as long as data comes, waiting at most `idle` seconds for more."""
-        self._end = None
-        self._sock.settimeout(idle)
-
-    def readable(self) -> bool:
-        """Always."""
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        """Read what is there, or wait for it until the end.
-
-        Raises:
-            TimeoutError: at the end.
-        """
-        if self._end is not None:
-            left = self._end - time.monotonic()
-            if left <= 0:
-                raise TimeoutError("timed out")
-            self._sock.settimeout(left)
-        return self._stream.readinto(buffer)
-
-    def close(self) -> None:
-        """Close the socket's file, as the object it stands for would."""
-        if not self.closed:
-            self._stream.close()
-        super().close()
-
-
-class _Answer(HTTPResponse):
-    """The final answer: `http.client` takes interim ones (103, early hints) for it."""
-
-    def _read_status(self) -> tuple[str, int, str]:
-        while True:
-            version, status, reason = super()._read_status()  # type: ignore[misc]  # in no stub
-            if not 100 < status < 200:
-                return version, status, reason
-            if status == 101:
-                raise HTTPException("the service changed the protocol unasked (101)")
-            parse_headers(self.fp)
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
 
 
 class _Bounded(connection.HTTPConnection):
@@ -101,7 +50,7 @@ class _Bounded(connection.HTTPConnection):
                 if timeout is not None:
                     self.timeout = max(0.001, (end - time.monotonic()) / left)
                 try:
-                    return super()._new_conn()
+                    return Socket.of(super()._new_conn())
                 except (NewConnectionError, ConnectTimeoutError):
                     if left == 1:
                         raise
@@ -125,7 +74,7 @@ class _Bounded(connection.HTTPConnection):
         self, sock: socket.socket, *args: Any, **options: Any
     ) -> HTTPResponse:
         """`http.client` makes the answer's parser by this name."""
-        response = _Answer(sock, *args, **options)
+        response = Answer(sock, *args, **options)
         self.reader = BoundedReader(response.fp.detach(), sock)
         response.fp = io.BufferedReader(self.reader)
         return response
@@ -155,7 +104,10 @@ class _BoundedPool(connectionpool.HTTPConnectionPool):
     def _make_request(  # type: ignore[override]  # urllib3 gives the rest by name
         self, conn: Any, method: str, url: str, **options: Any
     ) -> Any:
-        conn.bound(options["timeout"].total)
+        timeout = options["timeout"]
+        conn.bound(timeout.total)
+        if conn.sock is not None:
+            options["timeout"] = Timeout(timeout.total)  # it is connected, and keeps to the one bound
         return super()._make_request(conn, method, url, **options)
 
 

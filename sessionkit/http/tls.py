@@ -54,7 +54,10 @@ def _authorities(verify: object) -> str | None:
 def _make(verify: bool, authorities: str | None, pair: tuple[str, str | None] | None) -> ssl.SSLContext:
     from urllib3.util.ssl_ import create_urllib3_context  # noqa: PLC0415 - plain http never needs it
 
+    from sessionkit.http.answer import TLSSocket  # noqa: PLC0415 - likewise
+
     context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED if verify else ssl.CERT_NONE)
+    context.sslsocket_class = TLSSocket
     try:
         if verify and authorities is not None:
             folder = os.path.isdir(authorities)  # noqa: PTH112 - a string from the environment

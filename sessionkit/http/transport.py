@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -192,13 +193,20 @@ def _response(raw: Any, body: bytes, request: Request, stream: Any) -> Response:
     return Response(raw.status, raw.headers, body, request.url, request, reason=raw.reason or "", raw=stream)
 
 
-@lru_cache(maxsize=1024)
+# Nearly every URL: an origin without user, and a path with nothing that has to be taken away.
+_PLAIN: Final = re.compile(r"(https?://[\w.:\[\]-]+)(/[!-\"$-~]*)", re.ASCII)
+_origin: Final = lru_cache(maxsize=256)(Origin.of)
+
+
 def split(url: str) -> tuple[Origin, str]:
     """The origin of a URL, and what to ask it for.
 
     Raises:
         ValueError: when it is no http(s) URL.
     """
+    plain = _PLAIN.fullmatch(url)
+    if plain is not None:
+        return _origin(plain[1]), plain[2]
     parts = urlsplit(url)
     path = parts.path or "/"
     return Origin.of(url), f"{path}?{parts.query}" if parts.query else path
@@ -246,6 +254,8 @@ def translate(
     """Our error for one of urllib3's, http.client's or the system's; `answering` once an answer has begun."""
     if isinstance(error, SessionKitError):
         return error
+    if not isinstance(error, UNSENDABLE):
+        _let_go_of_frames(error)
     unsent = not answering and (isinstance(error, (*_UNSENT, *UNSENDABLE)) or _certificate_refused(error))
     details: dict[str, Any] = {"method": request.method, "url": redacted_url(request.url), "sent": not unsent}
     if _timed_out(error) and not unsent:
@@ -261,6 +271,13 @@ def translate(
     if not hint and not unsent:
         hint = "the request may have been carried out; look before asking again"
     return ConnectionFailed(f"{what}: {_reason(error)}", hint=hint, **details)
+
+
+def _let_go_of_frames(error: BaseException | None) -> None:
+    """What urllib3 raises holds its frames, and these hold it: a dropped session would stay for a while."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def _reason(error: BaseException) -> str:

@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 import threading
+import weakref
 from pathlib import Path
 
 import pytest
@@ -278,7 +279,14 @@ def test_parent_and_child_share_a_warm_session_and_mix_up_no_answer(
             os.waitpid(pid, 0)
 
 
+def others_than(before):
+    """The open sessions that are not among those `before`, which another test's thread may still hold."""
+    return [session for session in sessionkit.sessions() if session not in before]
+
+
 def test_a_thousand_threads_leave_no_session_and_no_socket(server):
+    opened = sessionkit.sessions()
+
     def connections():
         # TIME_WAIT and the like are the kernel's; what counts is what this process holds.
         return len(list(Path("/proc/self/fd").iterdir()))
@@ -298,7 +306,7 @@ def test_a_thousand_threads_leave_no_session_and_no_socket(server):
             thread.start()
         for thread in threads:
             thread.join(30)
-    settle(lambda: len(sessionkit.sessions()), 0)
+    settle(lambda: others_than(opened), [])
     settle(lambda: connections() <= before + 4, True)
     assert len(server.seen) == 1001
 
@@ -317,8 +325,37 @@ def settle(read, wanted, seconds=15):
 
 
 def test_a_session_that_is_dropped_closes_its_sockets(server):
+    opened = sessionkit.sessions()
     api = Api.detached(server.url)
     api.get("/")
+    assert others_than(opened) == [api]
     del api
     gc.collect()
-    settle(lambda: len(sessionkit.sessions()), 0)
+    settle(lambda: others_than(opened), [])
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        pytest.param([None, (200, {}, {})], id="connection lost once"),
+        pytest.param([None], id="connection lost for good"),
+        pytest.param([(503, {}, {}), (200, {}, {})], id="unavailable once"),
+        pytest.param([(503, {}, {})], id="unavailable for good"),
+        pytest.param([(404, {}, {})], id="not found"),
+        pytest.param([(200, {}, b"<html>")], id="no JSON"),
+    ],
+)
+def test_a_dropped_session_ends_at_once_whatever_its_calls_met(server, answers):
+    # An error holds the frames it passed, and they the session: only the garbage collector would end that.
+    server.script(*answers)
+    gc.collect()
+    gc.disable()
+    try:
+        api = Api.detached(server.url, retry=RetryPolicy(base=0.001))
+        gone = weakref.ref(api)
+        with contextlib.suppress(sessionkit.SessionKitError):
+            api.get("/")
+        del api
+        settle(lambda: gone() is None, True)
+    finally:
+        gc.enable()

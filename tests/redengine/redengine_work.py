@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -73,7 +74,23 @@ def event_number(event=Event()):
     return event["data"]["number"]
 
 
+def tell_and_sleep(path, seconds=60):
+    write(path, f"{os.getpid()}\n")
+    time.sleep(seconds)
+
+
+def start_a_program(told):
+    with subprocess.Popen(["sleep", "60"]) as program:
+        write(told, f"{program.pid}\n")
+
+
 def current_session_name():
     from sessionkit_redengine import Session
 
     return Session.current().name
+
+
+def is_nobody_current():
+    from sessionkit_redengine import Session
+
+    return Session.get_session() is None

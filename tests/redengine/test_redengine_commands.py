@@ -6,6 +6,9 @@ import contextlib
 import io
 import json
 import os
+import select
+import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -19,10 +22,11 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from sessionkit.clock import SYSTEM_CLOCK
-from sessionkit.errors import ConfigurationError
+from sessionkit.errors import ConfigurationError, SessionKitError
 from sessionkit_redengine import FuncTask, doorbell
 from sessionkit_redengine.chart import Chart
 from sessionkit_redengine.commands import load, tasks
+from sessionkit_redengine.errors import TaskNotFound
 from sessionkit_redengine.history import RunRecord, open_database
 
 APP = """
@@ -101,8 +105,25 @@ def test_charts(app, tmp_path):
 
 def test_running_here_when_no_scheduler_does(app):
     session, _ = app
-    invoke("--app", "jobs:app", "run", "fine")
+    assert "fine  success" in invoke("--app", "jobs:app", "run", "fine")
     assert len(list(session.get_task_log("fine", "success"))) == 2
+    result = CliRunner().invoke(tasks, ["--app", "jobs:app", "run", "fine", "broken"])
+    assert result.exit_code == 1
+    assert "ValueError: no such shot" in result.output
+    assert "fine  success" in result.output
+
+
+def test_following_ends_quietly_with_ctrl_c(app):
+    command = [sys.executable, "-m", "sessionkit.cli", "tasks", "--history", str(app[1]), "follow"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "bufsize": 1}
+    with subprocess.Popen(command, env=environment, start_new_session=True, **pipes) as process:
+        while not select.select([process.stdout], [], [], 0.2)[0]:
+            app[0].run("fine")  # until it says that it follows
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors) == (0, "")
+    assert "fine  success" in output
 
 
 @pytest.fixture
@@ -128,7 +149,7 @@ def wait_until(true, timeout=8.0):
 
 def test_a_scheduler_elsewhere_runs_pauses_and_resumes(scheduler, tmp_path):
     history = tmp_path / "shared.db"
-    invoke("--history", history, "run", "told")
+    assert "was told" in invoke("--history", history, "run", "told")
     wait_until(lambda: scheduler["told"].status == "success")
     invoke("--history", history, "pause", "often")
     wait_until(lambda: "often" in scheduler.scheduler.planner.paused)
@@ -156,15 +177,90 @@ def test_a_pause_lasts_over_a_restart(make_session, tmp_path, clock):
     ("arguments", "message"),
     [
         (["list"], "Which tasks"),
-        (["--app", "nothing_like_it", "list"], "cannot be imported"),
+        (["--app", "nothing_like_it", "list"], "cannot be imported: ModuleNotFoundError"),
         (["--app", "json:loads", "list"], "no session"),
+        (["--app", "{tmp}/nothing.py", "list"], "There is no file"),
+        (["--app", "..", "list"], "cannot be imported"),
+        (["--app", ":app", "list"], "Nothing cannot be imported"),
+        (["--app", "no module", "list"], "cannot be imported"),
+        (["--app", "{tmp}/syntax.py", "list"], "syntax cannot be imported: SyntaxError"),
+        (["--app", "{tmp}/raises.py", "list"], "raises cannot be imported: RuntimeError: no licence"),
+        (["--app", "{tmp}/exits.py", "list"], "exits cannot be imported: SystemExit: 3"),
+        (["--app", "{tmp}/condition.py", "list"], "start_cond"),
         (["--history", "{tmp}/empty.db", "list"], "0 sessions"),
+        (["--history", "{tmp}/nothing.db", "list"], "There is no history"),
+        (["--history", "{tmp}", "list"], "There is no history"),
+        (["--history", "{tmp}/raises.py", "list"], "cannot be used: file is not a database"),
+        (["--history", "nothing://at.all", "list"], "no database"),
     ],
 )
-def test_what_the_command_does_not_know(arguments, message, tmp_path, monkeypatch):
+def test_what_the_command_does_not_know(arguments, message, odd_files, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
-    with pytest.raises(ConfigurationError, match=message):
-        invoke(*(argument.format(tmp=tmp_path) for argument in arguments))
+    before = sorted(odd_files.iterdir())
+    with pytest.raises(SessionKitError, match=message):
+        invoke(*(argument.format(tmp=odd_files) for argument in arguments))
+    assert sorted(odd_files.iterdir()) == before
+
+
+@pytest.fixture
+def odd_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    (tmp_path / "syntax.py").write_text("def (:")
+    (tmp_path / "raises.py").write_text("\nraise RuntimeError('no licence')\n" + "#" * 99)
+    (tmp_path / "exits.py").write_text("raise SystemExit(3)")
+    (tmp_path / "condition.py").write_text(
+        "from sessionkit_redengine import RedEngine\napp = RedEngine()\napp.task('daily &', 'x', code='1')"
+    )
+    with contextlib.closing(sqlite3.connect(tmp_path / "empty.db")):
+        pass
+    with contextlib.closing(open_database(str(tmp_path / "empty.db"))) as empty:
+        empty.sessions()
+    yield tmp_path
+    for name in ("syntax", "raises", "exits", "condition"):
+        sys.modules.pop(name, None)
+
+
+def test_a_file_that_fails_to_import_is_pointed_at(odd_files, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for name, line in (("raises", 2), ("syntax", 1), ("exits", 1)):
+        with pytest.raises(ConfigurationError) as caught:
+            load(str(odd_files / f"{name}.py"))
+        assert caught.value.hint == f"{odd_files / name}.py, line {line}"
+
+
+@pytest.mark.parametrize("command", ["run", "pause", "resume", "log", "follow", "chart"])
+def test_a_task_that_does_not_exist(app, command):
+    with pytest.raises(TaskNotFound, match="'nobody'") as caught:
+        invoke("--app", "jobs:app", command, "fine", "nobody")
+    assert caught.value.hint == "there are 'fine', 'broken', 'later'"
+    assert not list(app[0].history.orders("redengine"))
+
+
+@pytest.mark.parametrize("command", ["log", "chart"])
+def test_a_task_that_never_ran(app, command):
+    with pytest.raises(TaskNotFound, match="'later'"):
+        invoke("--history", app[1], command, "later")
+
+
+@pytest.mark.parametrize("arguments", [["log", "-n", "0"], ["chart", "-n", "-1"], ["follow", "--for", "-1"]])
+def test_numbers_out_of_range(app, arguments):
+    result = CliRunner().invoke(tasks, ["--app", "jobs:app", *arguments])
+    assert result.exit_code == 2
+    assert "not in the range" in result.output
+
+
+def test_a_chart_that_cannot_be_written(app, tmp_path):
+    with pytest.raises(ConfigurationError, match="cannot be written: No such file"):
+        invoke("--app", "jobs:app", "chart", "--svg", tmp_path / "nowhere/chart.svg")
+
+
+def test_a_chart_of_nothing(app):
+    assert "no runs yet" in invoke("--app", "jobs:app", "chart", "later")
+
+
+def test_who_is_told(app):
+    _, history = app
+    assert "next one to use this history will obey" in invoke("--history", history, "run", "fine")
 
 
 def test_a_history_in_memory_is_nobody_elses(tmp_path, monkeypatch):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import threading
 import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
 import redengine_work as work
@@ -14,7 +16,7 @@ from sessionkit.clock import SYSTEM_CLOCK
 from sessionkit.events import Event as HubEvent
 from sessionkit.events import EventHub, EventHubConnectionError
 from sessionkit.outcome import Done
-from sessionkit_redengine import FuncTask
+from sessionkit_redengine import FuncTask, dask
 from sessionkit_redengine.arguments import Event
 
 
@@ -217,14 +219,52 @@ def test_a_task_leaves_no_session_to_the_next_one(make_session):
     assert session.execute("looks") is None
 
 
-def test_a_session_of_a_profile_is_opened_in_the_process_of_the_task(make_session, tmp_path, monkeypatch):
+@pytest.fixture
+def profile(tmp_path, monkeypatch):
+    """A session of a profile, current while the test runs."""
     config = tmp_path / "sessions.yaml"
     config.write_text("here:\n  backend: redengine\n  name: from-the-profile\n")
     monkeypatch.setenv("SESSIONKIT_CONFIG", str(config))
+    with sessionkit.connect("here"):
+        yield
+
+
+def test_a_session_of_a_profile_is_opened_in_the_process_of_the_task(make_session, profile):
     session = make_session(clock=SYSTEM_CLOCK, execution="process")
     FuncTask(work.current_session_name, session=session, name="a")
-    with sessionkit.connect("here"):
-        assert session.execute("a") == "from-the-profile"
+    assert session.execute("a") == "from-the-profile"
+
+
+@pytest.mark.parametrize("kind", [ThreadPoolExecutor, ProcessPoolExecutor])
+def test_tasks_in_a_pool_of_ones_own_find_the_current_sessions(make_session, profile, kind):
+    options = {"mp_context": multiprocessing.get_context("spawn")} if kind is ProcessPoolExecutor else {}
+    with kind(1, **options) as pool:
+        session = make_session(clock=SYSTEM_CLOCK, execution=pool)
+        FuncTask(work.current_session_name, session=session, name="a")
+        FuncTask(work.current_session_name, session=session, name="b")
+        assert session.execute("a") == session.execute("b") == "from-the-profile"
+        assert pool.submit(work.is_nobody_current).result()  # and leave none behind
+
+
+@pytest.mark.xdist_group("dask")
+def test_tasks_on_a_cluster_find_the_current_sessions(make_session, profile):
+    distributed = pytest.importorskip("distributed")
+    options = {"n_workers": 1, "threads_per_worker": 2, "dashboard_address": ":0"}
+    with distributed.LocalCluster(**options) as cluster, dask(cluster.scheduler_address) as pool:
+        session = make_session(clock=SYSTEM_CLOCK, execution=pool)
+        for name in "abcd":
+            FuncTask(work.current_session_name, session=session, name=name)
+        session.run()
+        assert dict.fromkeys("abcd", "from-the-profile") == {
+            name: session.returns[name] for name in session.returns
+        }
+
+
+def test_a_session_that_cannot_be_opened_elsewhere_is_left_out(make_session, profile, tmp_path):
+    session = make_session(clock=SYSTEM_CLOCK, execution="process", process_start="spawn")
+    FuncTask(work.is_nobody_current, session=session, name="a")
+    (tmp_path / "sessions.yaml").unlink()
+    assert session.execute("a")
 
 
 def test_a_hub_that_cannot_be_reached_is_tried_again(make_session, clock):

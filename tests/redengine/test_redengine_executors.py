@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import concurrent.futures
+import functools
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from itertools import pairwise
@@ -15,9 +17,28 @@ import redengine_work as work
 
 from sessionkit.clock import SYSTEM_CLOCK
 from sessionkit.errors import CallTimeout, ConfigurationError
-from sessionkit_redengine import CommandTask, FuncTask, TaskFailed, TaskTerminationException
+from sessionkit_redengine import CommandTask, FuncTask, TaskFailed, TaskTerminationException, dask
 from sessionkit_redengine.arguments import TerminationFlag
+from sessionkit_redengine.conditions import FuncCond
 from sessionkit_redengine.errors import TaskSetupError
+from sessionkit_redengine.executors.local import ThreadExecutor
+from sessionkit_redengine.runs import Job, Run
+
+
+def wait_until_gone(pid):
+    deadline = time.monotonic() + 10
+    while alive(pid):
+        assert time.monotonic() < deadline, f"process {pid} goes on"
+        time.sleep(0.01)
+
+
+def alive(pid):
+    """Whether a process runs; one that nobody has buried yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
 
 LOCAL = ["main", "thread", "async", "process"]
 
@@ -105,10 +126,7 @@ def test_no_process_is_left(real):
     pid = session.execute("pid")
     session.close()
     assert pid not in {child.pid for child in multiprocessing.active_children()}
-    deadline = time.monotonic() + 10
-    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not Path(f"/proc/{pid}").exists()
+    wait_until_gone(pid)
 
 
 def test_no_more_processes_run_than_configured(real, tmp_path):
@@ -145,6 +163,60 @@ def test_a_process_that_dies_is_a_crash_and_the_next_run_gets_another(real):
     assert caught.value.action == "crash"
     assert session["die"].last_crash is not None
     assert session.execute("pid") > 0
+
+
+def test_a_process_that_is_killed_is_a_crash_and_the_next_run_gets_another(real, tmp_path):
+    session = real(execution="process", max_process_count=1, shut_cond="task 'next' has finished")
+    told = tmp_path / "pid"
+    FuncTask(work.tell_and_sleep, session=session, name="slow", parameters={"path": told})
+    FuncTask(work.pid, session=session, name="next", start_cond="after task 'slow' failed")
+
+    def kill():
+        while not (told.exists() and told.read_text().endswith("\n")):
+            time.sleep(0.01)
+        os.kill(int(told.read_text()), signal.SIGKILL)
+
+    session["slow"].start_cond = "~has started"
+    killer = threading.Thread(target=kill)
+    killer.start()
+    session.start()
+    killer.join()
+    (crash,) = session.get_task_log("slow", "crash")
+    assert "exit code -9" in crash.exc_text
+    assert session.returns["next"] != int(told.read_text())
+
+
+def test_a_process_that_is_killed_while_it_waits_is_replaced(real):
+    session = real(execution="process", max_process_count=1, shut_cond="task 'last' has finished")
+    FuncTask(work.pid, session=session, name="first", start_cond="~has started")
+
+    def kill():
+        os.kill(session.returns["first"], signal.SIGKILL)
+        wait_until_gone(session.returns["first"])
+
+    FuncTask(kill, session=session, name="kill", start_cond="after task 'first'", execution="main")
+    FuncTask(work.pid, session=session, name="last", start_cond="after task 'kill'")
+    session.start()
+    assert session["last"].status == "success"
+    assert session.returns["last"] != session.returns["first"]
+
+
+@pytest.mark.parametrize(
+    ("execution", "kind"), [("process", "command"), ("process", "function"), ("thread", "command")]
+)
+def test_what_a_task_has_started_ends_with_it(real, tmp_path, execution, kind):
+    session = real(execution=execution)
+    told = tmp_path / "pid"
+    if kind == "command":
+        CommandTask(f"sleep 60 & echo $! > {told}; wait", shell=True, session=session, name="slow")
+    else:
+        FuncTask(work.start_a_program, session=session, name="slow", parameters={"told": str(told)})
+    session["slow"].end_cond = FuncCond(lambda: told.exists() and told.read_text().endswith("\n"))
+    session.config.cycle_sleep = 0.02
+    with pytest.raises(TaskFailed) as caught:
+        session.execute("slow")
+    assert caught.value.action == "terminate"
+    wait_until_gone(int(told.read_text()))
 
 
 @pytest.mark.parametrize(
@@ -301,20 +373,79 @@ def test_an_executor_that_cancels_terminates_the_run(real):
     assert caught.value.action == "terminate"
 
 
-def test_dask_runs_tasks_on_a_cluster(real):
-    distributed = pytest.importorskip("distributed")
-    from sessionkit_redengine import dask
+on_dask = pytest.mark.xdist_group("dask")  # starting a cluster once takes long enough
 
-    options = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
-    with distributed.LocalCluster(**options) as cluster:
-        pool = dask(cluster.scheduler_address)
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A Dask cluster of this machine, whose worker is a process."""
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=":0") as made:
+        yield made.scheduler_address
+
+
+@pytest.fixture
+def dask_pool(cluster):
+    with dask(cluster) as pool:
+        yield pool
+
+
+@on_dask
+def test_dask_runs_tasks_in_the_processes_of_a_cluster(real, dask_pool):
+    session = real(execution=dask_pool)
+    FuncTask(work.pid, session=session, name="pid")
+    FuncTask(lambda: 3, session=session, name="lambda")  # which Dask's own pickling can send
+    FuncTask(work.fail, session=session, name="fail")
+    FuncTask(work.raise_picky, session=session, name="picky")
+    assert session.execute("pid") not in {os.getpid(), None}
+    assert session.execute("lambda") == 3
+    for name, message in (("fail", "told to"), ("picky", "this and that")):
+        with pytest.raises(TaskFailed, match=message):
+            session.execute(name)
+
+
+@on_dask
+def test_dask_runs_a_task_anew_each_time(real, dask_pool, tmp_path):
+    session = real(execution=dask_pool, multilaunch=True)
+    out = tmp_path / "out"
+    task = FuncTask(work.write, session=session, name="a", parameters={"path": str(out)})
+    futures = [task.run() for _ in range(3)]
+    session.run(obey_cond=True)
+    assert [future.exception(1) for future in futures] == [None] * 3
+    assert out.read_text() == "xxx"
+
+
+@on_dask
+def test_dask_takes_back_a_run_that_takes_too_long(real, dask_pool):
+    session = real(execution=dask_pool)
+    FuncTask(work.sleep, session=session, name="slow", timeout=0.3, parameters={"seconds": 1})
+    with pytest.raises(TaskFailed) as caught:
+        session.execute("slow")
+    assert caught.value.action == "terminate"
+
+
+@on_dask
+def test_a_dask_executor_that_was_shut_down_is_gone(real, cluster):
+    with dask(cluster) as pool:
         session = real(execution=pool)
-        FuncTask(work.add, session=session, name="add", parameters={"a": 2})
-        FuncTask(work.fail, session=session, name="fail")
-        assert session.execute("add") == 3
-        with pytest.raises(TaskFailed, match="told to"):
-            session.execute("fail")
-        pool._client.close()
+        FuncTask(work.pid, session=session, name="a")
+        assert session.execute("a")
+    with pytest.raises(TaskFailed):
+        session.execute("a")
+
+
+@pytest.mark.parametrize("function", [lambda: 1, work.unpicklable], ids=["task", "result"])
+def test_what_a_pool_of_ones_own_cannot_send_fails_the_run_and_nothing_else(real, function):
+    with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        session = real(execution=pool)
+        FuncTask(function, session=session, name="a")
+        FuncTask(work.raise_picky, session=session, name="picky")
+        FuncTask(work.add, session=session, name="b", parameters={"a": 1})
+        for name, action in (("a", "fail"), ("picky", "fail")):
+            with pytest.raises(TaskFailed) as caught:
+                session.execute(name)
+            assert caught.value.action == action
+        assert session.execute("b") == 2
 
 
 def test_what_is_no_execution(session):
@@ -335,6 +466,39 @@ def test_a_call_has_a_deadline(real):
     with pytest.raises(CallTimeout, match="'other'"):
         session.execute("other", timeout=0.1)
     thread.join()
+
+
+@pytest.mark.parametrize("limit", [1, 3, 50])
+def test_no_job_is_forgotten_however_threads_wake_and_sleep(limit):
+    ended = []
+    all_ended = threading.Event()
+
+    def done(run, outcome):
+        ended.append(run)
+        places.release()
+        if len(ended) == 2_000:
+            all_ended.set()
+
+    places = threading.Semaphore(limit)
+    pool = ThreadExecutor(done, limit)
+    for number in range(2_000):
+        assert places.acquire(timeout=20)
+        call = functools.partial(time.sleep, 0.0001) if number % 4 == 0 else time.time
+        pool.start(Run(str(number), None, 0.0), Job(call, {}))
+    assert all_ended.wait(20)
+    pool.close(5)
+    assert not any(thread.is_alive() for thread in pool._threads)
+    assert len(pool._threads) <= limit
+
+
+def test_jobs_that_wait_for_each_other_run_side_by_side():
+    together = threading.Barrier(20, timeout=10)
+    outcomes = []
+    pool = ThreadExecutor(lambda _, outcome: outcomes.append(outcome.action), 20)
+    for number in range(20):
+        pool.start(Run(str(number), None, 0.0), Job(together.wait, {}))
+    pool.close(10)
+    assert outcomes == ["success"] * 20
 
 
 def test_tasks_may_run_beside_themselves(real):

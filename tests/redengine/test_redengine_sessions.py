@@ -34,6 +34,7 @@ from sessionkit_redengine import (
     ShutDown,
     TaskExists,
     TaskNotFound,
+    default,
     session,
 )
 from sessionkit_redengine.arguments import Return
@@ -69,6 +70,15 @@ def test_the_name_follows_the_default_wherever_it_was_imported():
         assert seen == ["mine"]
         session.parameters = mine.parameters
     assert session.name == "redengine"  # one that was closed is replaced
+
+
+def test_what_was_made_for_the_default_session_stays_with_it(make_session):
+    first = default.get()
+    task = FuncTask(work.pid, session=sessionkit_redengine.session, name="a")
+    app = RedEngine(session=sessionkit_redengine.session)
+    make_session().set_as_default()
+    assert task.session is app.session is first
+    first.close()
 
 
 def test_it_is_an_ordinary_session_of_the_framework():
@@ -170,6 +180,29 @@ class TestNamesThatExist:
         first, second = (FuncTask(print, session=made, name="x") for _ in range(2))
         assert made.tasks == (second,)
         assert first is not second
+
+    @pytest.mark.parametrize("where", [None, "runs.db"])
+    def test_replace_while_it_runs(self, make_session, clock, tmp_path, where):
+        """What ran today under this name has run today; a run on its way is waited for."""
+        made = make_session(task_pre_exist="replace", history=where and tmp_path / where)
+        runs = []
+
+        def put(which, hours=0):
+            def work():
+                runs.append(which)
+                if hours:
+                    clock.advance(3_600 * hours)
+                    put("third")
+
+            FuncTask(work, session=made, name="x", start_cond="daily")
+
+        put("first")
+        FuncTask(lambda: put("second", 2), session=made, name="y", start_cond="yearly after Jan 1st 05:00")
+        made.config.shut_cond = "scheduler has run over 70 hours"
+        made.start()
+        assert runs == ["first", "second", "third"]
+        assert made["x"].status == "success"
+        assert [record.action for record in made.get_task_log("x")] == ["run", "success"] * 3
 
     def test_ignore(self, make_session):
         made = make_session(task_pre_exist="ignore")
@@ -377,6 +410,27 @@ def test_replacing_the_process(tmp_path):
             env=_env(),
         )
         assert output.stdout == "begins\nbegins\n", output.stderr
+
+
+def test_a_main_module_without_a_guard_is_one_error(tmp_path):
+    (tmp_path / "unguarded.py").write_text(
+        "from sessionkit_redengine import Session, FuncTask\n"
+        "import os\n"
+        "session = Session(process_start='spawn')\n"
+        "FuncTask(os.getpid, session=session, name='a')\n"
+        "session.run()\n"
+    )
+    output = subprocess.run(
+        [sys.executable, "unguarded.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env=_env(),
+    )
+    assert 'put what starts it below `if __name__ == "__main__":`' in output.stderr
+    assert output.stderr.count("Traceback") == 1
 
 
 def test_shutting_down_waits_for_what_runs(make_session):

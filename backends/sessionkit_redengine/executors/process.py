@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
 import os
 import pickle
 import queue
+import select
+import signal
 import threading
 from contextlib import suppress
+from functools import partial
 from multiprocessing.reduction import ForkingPickler
 from typing import TYPE_CHECKING, Any
 
 from sessionkit import fork
 from sessionkit.clock import SYSTEM_CLOCK, Deadline
 from sessionkit.registry import current_sessions
+from sessionkit_redengine.carry import perform_here, portable
 from sessionkit_redengine.errors import TaskCrashed, TaskSetupError
 from sessionkit_redengine.executors.base import Executor
-from sessionkit_redengine.runs import Job, Outcome, RemoteError, Run
-from sessionkit_redengine.worker import perform_with
+from sessionkit_redengine.runs import Job, Outcome, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.context import BaseContext
 
     from sessionkit_redengine.executors.base import Done
-
-log = logging.getLogger(__name__)
 
 _GRACE = 1.0  # seconds for a process to end when it was asked to
 
@@ -59,7 +59,7 @@ class ProcessExecutor(Executor):
         self, done: Done, limit: int, context: BaseContext | None = None, *, daemon: bool = True
     ) -> None:
         super().__init__(done)
-        self.capacity = limit
+        self.capacity = self._limit = limit
         self._context = context or default_context()
         self._daemon = daemon
         self._jobs: queue.SimpleQueue[tuple[Run, Job, bytes] | None] = queue.SimpleQueue()
@@ -69,10 +69,10 @@ class ProcessExecutor(Executor):
 
     def start(self, run: Run, job: Job) -> None:
         """Hand it to a process that waits, or to a new one."""
-        sessions = _portable_sessions()
+        sessions = portable(current_sessions())
         with self._lock:
             self._busy += 1
-            if self._busy > len(self._workers):
+            if len(self._workers) < min(self._busy, self._limit):
                 self._workers.append(_Worker(self, len(self._workers) + 1))
         self._jobs.put((run, job, sessions))
 
@@ -106,6 +106,7 @@ class _Worker:
         self._process: Any = None
         self._connection: Connection | None = None
         self._run: Run | None = None
+        self._has_ended: Callable[[], object] = bool
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._work, name=f"redengine-process-{number}", daemon=True)
         self._thread.start()
@@ -152,6 +153,7 @@ class _Worker:
     def _after_death(self, run: Run) -> Outcome:
         self._process.join(_GRACE)
         code = self._process.exitcode
+        _kill(self._process)
         self._drop()
         if run.flag.is_set():
             return Outcome("terminate")
@@ -159,7 +161,8 @@ class _Worker:
         return Outcome("crash", error=TaskCrashed(text), text=text)
 
     def _ready(self) -> Connection:
-        if self._connection is not None and self._process.is_alive():
+        # A process that waits says nothing: if there is something to read, it is that it has ended.
+        if self._connection is not None and not self._has_ended():
             return self._connection
         self._drop()
         context = self._pool._context  # noqa: SLF001 - the pool's own worker
@@ -178,13 +181,14 @@ class _Worker:
             there.close()
         with self._lock:
             self._process, self._connection = process, here
+        self._has_ended = _readable(here)
         return here
 
     def kill(self, run: Run) -> None:
         """Kill the process if it has `run`."""
         with self._lock:
             if self._run is run and self._process is not None:
-                self._process.kill()
+                _kill(self._process)
 
     def join(self, timeout: float) -> None:
         """Wait for the thread; after `timeout` kill the process, which ends it."""
@@ -195,7 +199,7 @@ class _Worker:
             if run is not None:
                 run.flag.set()
             if process is not None:
-                process.kill()
+                _kill(process)
             self._thread.join(_GRACE)
 
     def _drop(self) -> None:
@@ -209,9 +213,18 @@ class _Worker:
         if process is not None:
             process.join(_GRACE)
             if process.is_alive():
-                process.kill()
+                _kill(process)
                 process.join()
             process.close()
+
+
+def _readable(connection: Connection) -> Callable[[], object]:
+    """What says whether there is something to read; made once, it takes a tenth of `Connection.poll`."""
+    if not hasattr(select, "poll"):
+        return connection.poll
+    polled = select.poll()
+    polled.register(connection.fileno(), select.POLLIN)
+    return partial(polled.poll, 0)
 
 
 # Our ends of all pipes of this process, for children made by "fork" to close: an open copy would keep a
@@ -230,17 +243,16 @@ class _Forgetful:
 _forgetful = fork.aware(_Forgetful())
 
 
-def _portable_sessions() -> bytes:
-    """The current sessions that another process can open for itself: those of a profile."""
-    portable = []
-    for session in current_sessions():
-        with suppress(TypeError):  # others say that they are not pickled
-            portable.append(pickle.dumps(session))
-    return pickle.dumps(portable) if portable else b""
-
-
 def _failed(message: str, error: BaseException) -> Outcome:
     return Outcome("fail", error=TaskSetupError(message), text=f"{message}\n{type(error).__name__}: {error}")
+
+
+def _kill(process: Any) -> None:
+    """Kill a process, be it dead already, with all that its task has started: it leads a group of its own."""
+    if hasattr(os, "killpg"):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()  # it may not have come so far as to have a group
 
 
 # --- in the other process ---
@@ -249,55 +261,50 @@ def _failed(message: str, error: BaseException) -> Outcome:
 def serve(connection: Connection, inherited: Sequence[Connection], environment: Mapping[str, str]) -> None:
     """Run jobs as they come, until the parent goes.
 
-    A thread reads them, so that the parent's end is seen in the middle of a job as well: the job dies with
-    it, and the history can say so.
+    A thread waits for that, so that it is seen in the middle of a job as well: the job dies with the parent,
+    and the history can say so.
     """
     for other in inherited:
         other.close()
+    if hasattr(os, "setsid"):
+        os.setsid()  # a group, so that what a task starts ends with it; Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # with "fork" it would be the scheduler's
     # A fork server's children have the environment of when it started.
     os.environ.clear()
     os.environ.update(environment)
-    orders: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    threading.Thread(target=_read, args=(connection, orders), daemon=True).start()
-    opened: dict[bytes, list[Any]] = {}
-    with suppress(KeyboardInterrupt):  # Ctrl-C reaches the whole group; the parent decides what ends
+    busy = threading.Event()
+    threading.Thread(target=_watch, args=(connection, busy), daemon=True).start()
+    with suppress(EOFError, OSError):
         while True:
-            connection.send_bytes(_answer(orders.get(), opened))
+            order = connection.recv_bytes()
+            busy.set()
+            answer = _answer(order)
+            busy.clear()
+            connection.send_bytes(answer)
+    os._exit(0)  # whatever a task has left in threads
 
 
-def _read(connection: Connection, orders: queue.SimpleQueue[bytes]) -> None:
+def _watch(connection: Connection, busy: threading.Event) -> None:
+    """Wait for the parent's end."""
+    if hasattr(select, "poll"):
+        ended = select.poll()
+        ended.register(connection.fileno(), 0)  # nothing but its being closed at the other end
+        ended.poll()
+    else:
+        parent = multiprocessing.parent_process()
+        assert parent is not None
+        parent.join()
+    if busy.is_set() and hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)  # with what the task has started
+    os._exit(0)
+
+
+def _answer(order: bytes) -> bytes:
     try:
-        while True:
-            orders.put(connection.recv_bytes())
-    except (EOFError, OSError):
-        os._exit(0)
-
-
-def _answer(order: bytes, opened: dict[bytes, list[Any]]) -> bytes:
-    try:
-        job, sessions = pickle.loads(order)  # noqa: S301 - from our own parent
-        if sessions and sessions not in opened:
-            opened[sessions] = _opened(pickle.loads(sessions))  # noqa: S301 - see above
-        outcome = perform_with(job, opened.get(sessions, ()))
+        outcome = perform_here(*pickle.loads(order))  # noqa: S301 - from our own parent
     except BaseException as error:  # noqa: BLE001 - it is reported
         outcome = _failed(f"the task cannot be received: {error!r}", error)
-    # An exception may need arguments to be rebuilt, or hold what cannot be pickled: its text is enough.
     try:
-        return pickle.dumps(outcome._replace(error=_portable(outcome.error)))
+        return pickle.dumps(outcome)
     except Exception as error:  # noqa: BLE001 - pickling runs code of all kinds
         return pickle.dumps(_failed(f"the task's result cannot be sent back: {error!r}", error))
-
-
-def _opened(pickled: Sequence[bytes]) -> list[Any]:
-    """The parent's current sessions, as far as they can be opened here: a task may need none of them."""
-    sessions = []
-    for one in pickled:
-        try:
-            sessions.append(pickle.loads(one))  # noqa: S301 - from our own parent
-        except Exception as error:  # noqa: BLE001 - a backend may raise anything
-            log.warning("a current session cannot be opened in this process: %s", error)
-    return sessions
-
-
-def _portable(error: BaseException | None) -> BaseException | None:
-    return None if error is None else RemoteError(f"{type(error).__name__}: {error}")

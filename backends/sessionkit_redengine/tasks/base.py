@@ -103,7 +103,7 @@ class Task(ABC):
     _generation = 0
 
     def __init__(self, *, session: Session | None = None, name: str | None = None, **fields: Any) -> None:
-        home = session if session is not None else default.get()
+        home = default.actual(session)
         object.__setattr__(self, "session", home)
         if home.hooks.task_init:
             with around(home.hooks.task_init, self):

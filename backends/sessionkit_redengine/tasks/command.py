@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import signal
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -115,7 +116,7 @@ class Program:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            **{"start_new_session": True, **self.popen},
+            **{"start_new_session": not _in_worker(), **self.popen},
         )
         with process:
             output, errors = _communicate(process, flag)
@@ -153,10 +154,15 @@ def _communicate(process: subprocess.Popen[bytes], flag: Flag) -> tuple[bytes, b
     return output
 
 
+def _in_worker() -> bool:
+    """Whether this is a worker process, whose group the program is to stay in: they are ended together."""
+    multiprocessing = sys.modules.get("multiprocessing.process")
+    return multiprocessing is not None and multiprocessing.parent_process() is not None
+
+
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End the program and what it started; it leads a group of its own."""
-    if os.name == "nt":
-        process.kill()
-        return
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+    """End the program, and what it started if it leads a group of its own."""
+    if hasattr(os, "killpg"):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()

@@ -1,0 +1,149 @@
+"""An answer as it comes from the socket: within its time, and with headers that are read quickly.
+
+urllib3 and `http.client` do the work; these are the parts in which they leave something to be wished for.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import re
+import socket
+import ssl
+import time
+from http.client import HTTPException, HTTPMessage, HTTPResponse
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SLACK: Final = 0.05
+"""Seconds that a socket's timeout may be off."""
+
+
+class _Steady:
+    """A socket that sets its timeout only where that makes a difference.
+
+    Each time is a system call, and another thread's turn: fifty threads that call at once feel it.
+    """
+
+    def settimeout(self, value: float | None) -> None:
+        now: float | None = self.gettimeout()  # type: ignore[attr-defined]  # of the socket it is mixed into
+        if value is None or now is None or abs(now - value) > min(SLACK, value):
+            super().settimeout(value)  # type: ignore[misc]  # likewise
+
+
+class Socket(_Steady, socket.socket):
+    """For http."""
+
+    @classmethod
+    def of(cls, plain: socket.socket) -> Socket:
+        """Take over the connection of `plain`, and its timeout."""
+        timeout = plain.gettimeout()
+        steady = cls(fileno=plain.detach())
+        steady.settimeout(timeout)
+        return steady
+
+
+class TLSSocket(_Steady, ssl.SSLSocket):
+    """For https."""
+
+
+class BoundedReader(io.RawIOBase):
+    """The bytes of one answer, until its time is up.
+
+    urllib3's read timeout starts anew with every packet, so that a server that drips one byte at a time
+    is waited for without end. Here the timeout a request was sent with bounds its whole answer.
+    """
+
+    def __init__(self, stream: io.RawIOBase, sock: socket.socket) -> None:
+        self._stream = stream
+        self._sock = sock
+        self.limit = sock.gettimeout()
+        self._end = None if self.limit is None else time.monotonic() + self.limit
+
+    def unbound(self, idle: float | None) -> None:
+        """Go on for as long as data comes, waiting at most `idle` seconds for more."""
+        self._end = None
+        self._sock.settimeout(idle)
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        """Read what is there, or wait for it until the end.
+
+        Raises:
+            TimeoutError: at the end.
+        """
+        if self._end is not None:
+            left = self._end - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("timed out")
+            self._sock.settimeout(left)
+        return self._stream.readinto(buffer)
+
+    def close(self) -> None:
+        """Close the socket's file, as the object it stands for would."""
+        if not self.closed:
+            self._stream.close()
+        super().close()
+
+
+# One field line of RFC 9112, section 5, in the form that nearly every service sends.
+_FIELD: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\r\n\0]*?)[ \t]*\r\n")
+_MOST_FIELDS: Final = 100
+_LONGEST_LINE: Final = 65536
+
+
+def parse_headers(stream: Any) -> HTTPMessage:
+    """The headers of an answer, as `http.client.parse_headers` reads them.
+
+    That one asks the parser of e-mails, which takes longer than the rest of the answer. It is still asked
+    about whatever is not in the usual form.
+
+    Raises:
+        HTTPException: more or longer lines than anyone sends.
+    """
+    lines: list[bytes] = []
+    while True:
+        line = stream.readline(_LONGEST_LINE + 1)
+        if len(line) > _LONGEST_LINE:
+            raise http.client.LineTooLong("header line")
+        lines.append(line)
+        if len(lines) > _MOST_FIELDS:
+            raise HTTPException(f"got more than {_MOST_FIELDS} headers")
+        if line in {b"\r\n", b"\n", b""}:
+            break
+    fields = [_FIELD.fullmatch(line) for line in lines[:-1]]
+    message = HTTPMessage()
+    for field in fields:
+        if field is None:
+            return http.client.parse_headers(io.BytesIO(b"".join(lines)))
+        message.set_raw(field[1].decode("ascii"), field[2].decode("iso-8859-1"))
+    return message
+
+
+# http.client's own reading of an answer's beginning, which finds that function by its global name.
+_begin: Final[Callable[[HTTPResponse], None]] = FunctionType(
+    HTTPResponse.begin.__code__, {**vars(http.client), "parse_headers": parse_headers}, "begin"
+)
+
+
+class Answer(HTTPResponse):
+    """The final answer: `http.client` takes interim ones (103, early hints) for it."""
+
+    def begin(self) -> None:
+        """Read the status and the headers."""
+        _begin(self)
+
+    def _read_status(self) -> tuple[str, int, str]:
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]  # in no stub
+            if not 100 < status < 200:
+                return version, status, reason
+            if status == 101:
+                raise HTTPException("the service changed the protocol unasked (101)")
+            parse_headers(self.fp)
