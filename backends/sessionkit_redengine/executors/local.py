@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sessionkit.clock import SYSTEM_CLOCK, Deadline
 from sessionkit.registry import current_sessions, forget_thread
 from sessionkit.threads import propagate
+from sessionkit_redengine.capture import speaking
 from sessionkit_redengine.executors.base import Executor
 from sessionkit_redengine.worker import ended_by, perform
 
@@ -29,7 +30,9 @@ class MainExecutor(Executor):
 
     def start(self, run: Run, job: Job) -> None:
         """Run it to its end."""
-        self.done(run, perform(job))
+        with speaking(run):
+            outcome = perform(job)
+        self.done(run, outcome)
 
 
 class ThreadExecutor(Executor):
@@ -125,7 +128,8 @@ class ThreadExecutor(Executor):
         if self._jobs and not self._waking:
             self._wake()
         try:
-            outcome = work(job)
+            with speaking(run):
+                outcome = work(job)
         except Exception as error:  # noqa: BLE001 - a session that has no sibling any more: a backend may raise anything
             outcome = ended_by(error)
         forget_thread()

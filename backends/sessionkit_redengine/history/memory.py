@@ -7,11 +7,13 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from sessionkit_redengine.history.base import History, Query, RunRecord
+from sessionkit_redengine.output import MOST_RUNS, latest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sessionkit_redengine.history.state import TaskState
+    from sessionkit_redengine.output import OutputLine, Portion
 
 
 class MemoryHistory(History):
@@ -22,6 +24,7 @@ class MemoryHistory(History):
 
     def __init__(self, max_runs: int = 10_000) -> None:
         self._runs: deque[RunRecord] = deque(maxlen=max_runs)
+        self._said: dict[str, dict[str, list[tuple[int, OutputLine]]]] = {}
         self._lock = threading.Lock()
 
     def states(self, session: str) -> dict[str, TaskState]:  # noqa: ARG002 - it begins empty
@@ -46,6 +49,23 @@ class MemoryHistory(History):
             known = list(self._runs)
         wanted = [run for run in known if query.wants(run)]
         yield from wanted if query.limit is None else wanted[max(0, len(wanted) - query.limit) :]
+
+    def add_output(self, portions: Sequence[Portion]) -> None:
+        """See `History`."""
+        with self._lock:
+            for portion in portions:
+                runs = self._said.setdefault(portion.task, {})
+                known = [entry for entry in runs.get(portion.run_id, ()) if entry[0] >= portion.first]
+                runs[portion.run_id] = [*known, *((portion.number, line) for line in portion.lines)]
+                while len(runs) > MOST_RUNS:
+                    del runs[next(iter(runs))]
+
+    def output(self, run_id: str, after: int = 0) -> tuple[int, list[OutputLine]]:
+        """See `History`."""
+        with self._lock:
+            known = next((runs[run_id] for runs in self._said.values() if run_id in runs), [])
+        found = [entry for entry in known if entry[0] > after]
+        return (found[-1][0] if found else after), latest(line for _, line in found)
 
     def series(self, session: str, task: str) -> dict[str, list[float]]:
         """See `History`."""
