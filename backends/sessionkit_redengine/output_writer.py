@@ -114,9 +114,7 @@ class OutputWriter:
             known.append((number, len(lines), sum(len(line.text) for line in lines)))
             while _fits_without_first(known):
                 known.popleft()
-            yield Portion(
-                self._session.name, run.task.name, run.id, run.started, number, known[0][0], lines
-            )
+            yield Portion(self._session.name, run.task.name, run.id, run.started, number, known[0][0], lines)
 
 
 def _fits_without_first(portions: deque[tuple[int, int, int]]) -> bool:

@@ -12,7 +12,7 @@ _GRACE = 5.0  # seconds for the thread to end
 
 
 class Pump:
-    """Calls `work` when woken, at once and then every `pause` seconds at most. The thread is made when needed.
+    """Calls `work` when woken: at once, then every `pause` seconds at most. Its thread is made when needed.
 
     Args:
         work: What to call; it may not raise.

@@ -19,7 +19,7 @@ _PAUSE = 0.1  # seconds between two messages
 
 
 class Relay:
-    """Hears all that is said in this process, and sends it ahead of each answer. One run is here at a time."""
+    """Hears all that is said in this process, and sends it ahead of each answer. It has one run at a time."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -129,7 +129,8 @@ class Program:
         if process.returncode:
             written = (errors if isinstance(errors, str) else errors.decode(errors="replace")).strip()
             raise OSError(process.returncode, f"the command ended with {process.returncode}: {written}")
-        return output
+        result: bytes = output  # or text, if `kwds_popen` says so
+        return result
 
     def line(self, parameters: dict[str, Any]) -> str | list[str]:
         """The command with its options; text for a shell, else words."""
