@@ -171,8 +171,6 @@ def _communicate(process: subprocess.Popen[bytes], flag: Flag) -> tuple[Any, Any
 
 def _read(stream: Any, name: str, kept: list[Any], listener: RunOutput | None) -> None:
     """Read a pipe to its end, and have it heard as it comes."""
-    if stream is None:  # `kwds_popen` sent it elsewhere
-        return
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     # At most as much as is there; with `text=True` it is lines.
     read = partial(stream.read1, _PIECE) if hasattr(stream, "read1") else stream.readline
