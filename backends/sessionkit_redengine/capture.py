@@ -16,8 +16,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sessionkit import fork
-from sessionkit.secrets import redact
-from sessionkit_redengine.output import OutputLine
+from sessionkit_redengine.output import OutputLine, hidden
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -144,7 +143,7 @@ def _make_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
     output = listening()
     if output is not None:
         try:
-            text = redact(_FORMAT.format(record))
+            text = hidden(_FORMAT.format(record))
         except Exception:  # noqa: BLE001 - arguments that do not fit the message: its handlers tell
             return record
         record.exc_text = None  # the next formatter has its own way to show it

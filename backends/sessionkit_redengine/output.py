@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
-
-from sessionkit.secrets import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -58,6 +57,13 @@ class Portion(NamedTuple):
     lines: Sequence[OutputLine]
 
 
+def hidden(text: str) -> str:
+    """A text without the secrets that are known in this process."""
+    # Whoever has a secret has imported this; for others it would be a quarter of all that is imported.
+    redact = getattr(sys.modules.get("sessionkit.secrets.registry"), "redact", None)
+    return text if redact is None else str(redact(text))
+
+
 def latest(lines: Iterable[OutputLine]) -> list[OutputLine]:
     """The latest of some lines, as many as fit."""
     kept: deque[OutputLine] = deque(lines, MOST_LINES)
@@ -94,7 +100,7 @@ class RunOutput:
         """Hear what was written to a stream, be it lines or parts of them."""
         with self._lock:
             # Hidden before it is split: a secret may have lines.
-            text = redact(self._rests.get(stream, "") + text[-2 * MOST_CHARACTERS :])
+            text = hidden(self._rests.get(stream, "") + text[-2 * MOST_CHARACTERS :])
             whole, _, rest = text.rpartition("\n")
             if "\n" in text:
                 now = self._now()
@@ -110,7 +116,7 @@ class RunOutput:
         """Hear whole lines."""
         with self._lock:
             for line in lines:
-                self._add(line._replace(text=redact(line.text)[:LONGEST_LINE]))
+                self._add(line._replace(text=hidden(line.text)[:LONGEST_LINE]))
         if self._lines:
             self._heard()
 

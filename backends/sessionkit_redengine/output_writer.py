@@ -78,13 +78,11 @@ class OutputWriter:
                 lines = [line._replace(created=clock.time()) for line in lines]
             output.extend(lines)
 
-    def finish(self, run: Run) -> None:
-        """A run has ended: write what is left of what it said."""
-        output = run.said
-        if output is not None:
-            output.end()
-            self._heard[run.id] = run
-            self.flush()
+    def finish(self, run: Run, output: RunOutput) -> None:
+        """A run that said something has ended: write what is left of it."""
+        output.end()
+        self._heard[run.id] = run
+        self.flush()
 
     def flush(self) -> None:
         """Write what was said until now."""
