@@ -21,6 +21,8 @@ from benchmarks.helios_server import HeliosServer
 from sessionkit_helios import Cameras, HeliosSession
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from benchmarks.report import Report
 
 ROOT = Path(__file__).parents[1]
@@ -74,9 +76,11 @@ def run(report: Report) -> None:
 
 
 def index(report: Report, session: HeliosSession, peers: dict[str, Peer]) -> None:
-    """1,000 pages, 50 at once, 20 ms each at the server: no client can do more than 2,500/s."""
-    plain, pools = requests.Session(), urllib3.PoolManager(maxsize=AT_ONCE)
-    plain.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=AT_ONCE))
+    """1,000 pages, 50 at once, 20 ms each at the server: no client can do more than 2,500/s.
+
+    Where the budget of 2,100/s was measured, urllib3 alone made 2,192/s: its share is held here, too.
+    """
+    plain, pools = _requests_session(), urllib3.PoolManager(maxsize=AT_ONCE)
     urls = [f"{session.base_url}/cameras?limit=4&skip={skip}" for skip in range(0, 4 * COUNT, 4)]
     with ThreadPoolExecutor(AT_ONCE) as threads:
 
@@ -90,7 +94,7 @@ def index(report: Report, session: HeliosSession, peers: dict[str, Peer]) -> Non
             list(threads.map(lambda url: plain.get(url).json(), urls))
 
         name = "1,000 pages of a search"
-        report.rate(name, ours, operations=COUNT, budget=">= 2100/s", rounds=5)
+        report.rate(name, ours, operations=COUNT, rounds=5)
         others = {
             "helios-sdk": lambda: peers["helios"].do("index"),
             "requests": by_requests,
@@ -98,41 +102,60 @@ def index(report: Report, session: HeliosSession, peers: dict[str, Peer]) -> Non
             "aiohttp": lambda: peers["aiohttp"].do("index"),
         }
         for peer, work in others.items():
-            report.ratio(name, ours, work, peer_name=peer, rounds=5)
+            budget = ">= 0.96x" if peer == "urllib3" else None
+            report.ratio(name, ours, work, peer_name=peer, budget=budget, rounds=5)
+        report.ratio(f"{name}, processor", ours, by_urllib3, peer_name="urllib3", measure="cpu", rounds=5)
     plain.close()
     pools.clear()
 
 
 def images(report: Report, session: HeliosSession, peers: dict[str, Peer], folder: str) -> None:
-    """1,000 images of 41 kB, each a redirect and a GET: no client can do more than 1,250/s."""
+    """1,000 images of 41 kB, each a redirect and a GET: no client can do more than 1,250/s.
+
+    The peers write what comes under its name; ours is checked against its ETag, renamed when it is whole.
+    Where the budget of 1,050/s was measured, urllib3 made 1,039/s: its share is held here, too.
+    """
     times = [str(number) for number in range(COUNT)]
     pools = urllib3.PoolManager(maxsize=AT_ONCE, num_pools=4)
+    plain = _requests_session()
     fresh = (str(Path(folder, f"images-{number}")) for number in itertools.count())
     with ThreadPoolExecutor(AT_ONCE) as threads:
 
         def ours() -> None:
             assert len(Cameras(session).show_image("CAM", times, next(fresh))) == COUNT
 
-        def by_urllib3() -> None:
+        def into_files(fetch: Callable[[str], bytes]) -> None:
             into = Path(next(fresh))
             into.mkdir()
+            url = f"{session.base_url}/cameras/CAM/images/"
+            list(threads.map(lambda time: (into / f"{time}.jpg").write_bytes(fetch(url + time)), times))
 
-            def fetch(time: str) -> None:
-                answer = pools.request("GET", f"{session.base_url}/cameras/CAM/images/{time}")
-                (into / f"{time}.jpg").write_bytes(answer.data)
+        def by_urllib3() -> None:
+            into_files(lambda url: pools.request("GET", url).data)
 
-            list(threads.map(fetch, times))
+        def by_requests() -> None:
+            into_files(lambda url: plain.get(url).content)
 
         name = "1,000 images into files"
-        report.rate(name, ours, operations=COUNT, budget=">= 1050/s", rounds=5)
+        report.rate(name, ours, operations=COUNT, rounds=5)
         others = {
             "helios-sdk": lambda: peers["helios"].do("images", next(fresh)),
+            "requests": by_requests,
             "urllib3": by_urllib3,
             "aiohttp": lambda: peers["aiohttp"].do("images", next(fresh)),
         }
         for peer, work in others.items():
-            report.ratio(name, ours, work, peer_name=peer, rounds=3)
+            budget = ">= 1x" if peer == "urllib3" else None
+            report.ratio(name, ours, work, peer_name=peer, budget=budget, rounds=5)
+        report.ratio(f"{name}, processor", ours, by_urllib3, peer_name="urllib3", measure="cpu", rounds=5)
+    plain.close()
     pools.clear()
+
+
+def _requests_session() -> requests.Session:
+    plain = requests.Session()
+    plain.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=AT_ONCE))
+    return plain
 
 
 def first_call(report: Report, url: str, home: str) -> None:

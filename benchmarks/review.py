@@ -60,8 +60,16 @@ def compare(report: Report, ours: Ours, ask: Callable[[str], float]) -> None:
     beside("create and commit 1,000 entities", "creates")
     beside("start a session, cold", "start_cold")
     beside("start a session, schemas cached", "start_warm")
-    report.figures("calls to read an attribute of 200 entities (ours)", [ours.calls_of_200()], unit="")
-    report.figures("calls to read an attribute of 200 entities (ftrack_api)", [ask("calls_of_200")], unit="")
+    report.figures(
+        "calls to query 200 entities and read one more attribute of each (ours)",
+        [ours.calls_of_200()],
+        unit="",
+    )
+    report.figures(
+        "calls to query 200 entities and read one more attribute of each (ftrack_api)",
+        [ask("calls_of_200")],
+        unit="",
+    )
     beside("four threads share one session", "four_threads")
 
 

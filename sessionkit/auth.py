@@ -194,13 +194,17 @@ class ClientCredentials(_FetchedAuth):
 
         Raises:
             AuthenticationError: the client or its secret was refused.
-            UnexpectedResponse: the answer holds no token.
+            UnexpectedResponse: the answer holds no token, or is another origin's.
         """
         fields = {"grant_type": "client_credentials"}
         if self._scope:
             fields["scope"] = self._scope
-        answer = self.session.execute(self._call(fields), timeout=deadline.remaining())
-        return Token.from_response(answer, now=self.session.clock.time())
+        session = self.session
+        exchange = session.perform(self._call(fields), timeout=deadline.remaining())
+        # The secret never follows a redirect, and what comes from where it leads is no token of ours.
+        if Origin.of(exchange.response.url) != Origin.of(session.url_of(self._uri)):
+            raise UnexpectedResponse("the token endpoint redirects to another origin", hint="see base_url")
+        return Token.from_response(exchange.result, now=session.clock.time())
 
     def _call(self, fields: dict[str, str]) -> Call:
         if self._credentials_in == "header":

@@ -32,8 +32,9 @@ class FeatureCollection(Generic[F]):
     def __init__(self, source: Source, kind: type[F]) -> None:
         self._source = source
         self._kind = kind
-        # One entry for each page: its features, or why it failed.
-        self._loaded: list[list[F] | Failure] = []
+        self._loaded: list[Page | Failure] = []
+        # One entry for each page: its features; none of one that failed.
+        self._made: list[list[F]] = []
         self._pages: Iterator[Page | Failure] | None = source.pages()
 
     @property
@@ -55,7 +56,7 @@ class FeatureCollection(Generic[F]):
     def features(self) -> list[F]:
         """All features, of every page that came; waits for them."""
         self._load_all()
-        return [feature for page in self._loaded if not isinstance(page, Failure) for feature in page]
+        return [feature for made in self._made for feature in made]
 
     @property
     def failed(self) -> list[Failure]:
@@ -72,11 +73,13 @@ class FeatureCollection(Generic[F]):
         """Ask once more for what failed, and keep the rest in its place."""
         self._load_all()
         again: FeatureCollection[F] = type(self)(self._source, self._kind)
-        again._pages = None
-        for page in self._loaded:
-            repeated = self._source.again(page) if isinstance(page, Failure) else None
-            again._loaded += [page] if repeated is None else map(self._made, repeated)
+        again._pages = iter(self._source.arranged(self._repeated()))
+        again._load_all()
         return again
+
+    def _repeated(self) -> Iterator[Page | Failure]:
+        for page in self._loaded:
+            yield from self._source.again(page) if isinstance(page, Failure) else [page]
 
     def raise_for_failures(self) -> None:
         """Raise `PartialFailure`, naming what failed, if anything did."""
@@ -96,15 +99,13 @@ class FeatureCollection(Generic[F]):
         # Loaded when a table is wanted: it takes longer to import than most programs to run.
         return import_module("pandas").DataFrame.from_records(self.to_records())
 
-    def _made(self, page: Page | Failure) -> list[F] | Failure:
-        return page if isinstance(page, Failure) else [self._kind(item) for item in page.items]
-
     def _load_next(self) -> bool:
         page = next(self._pages, None) if self._pages is not None else None
         if page is None:
             self._pages = None
             return False
-        self._loaded.append(self._made(page))
+        self._loaded.append(page)
+        self._made.append([] if isinstance(page, Failure) else [self._kind(item) for item in page.items])
         return True
 
     def _load_all(self) -> None:
@@ -117,7 +118,7 @@ class FeatureCollection(Generic[F]):
             page = self._loaded[index]
             if isinstance(page, Failure):
                 raise PartialFailure([page])
-            yield from page
+            yield from self._made[index]
             index += 1
 
     def __len__(self) -> int:
@@ -183,9 +184,13 @@ class Shown:
         """One id once more."""
         return [self._attempt(str(failure.query))]
 
+    def arranged(self, pages: Iterable[Page | Failure]) -> Iterable[Page | Failure]:
+        """As they are."""
+        return pages
+
     def _attempt(self, identifier: str) -> Page | Failure:
         try:
-            return Page([self._show(identifier)], 1, {}, [])
+            return Page([self._show(identifier)])
         except RequestError as error:
             return Failure(identifier, error)
 
@@ -194,7 +199,7 @@ class _Given:
     """Features that are there already."""
 
     def __init__(self, features: Sequence[Feature]) -> None:
-        self._page = Page([feature.json for feature in features], len(features), {}, [])
+        self._page = Page([feature.json for feature in features])
         self.total = len(features)
         self.aggregations: Mapping[str, Any] = {}
         self.extent: list[float] = []
@@ -204,3 +209,6 @@ class _Given:
 
     def again(self, failure: Failure) -> Iterable[Page | Failure]:
         return [failure]
+
+    def arranged(self, pages: Iterable[Page | Failure]) -> Iterable[Page | Failure]:
+        return pages

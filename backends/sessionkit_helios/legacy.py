@@ -35,8 +35,8 @@ def paths(client_id: str, base_dir: Path, home: Path) -> list[Path]:
 def reader(api_url: str) -> Callable[[bytes], Token | None]:
     """Understands `{"name": "Authorization", "value": "Bearer ..."}` and `{"access_token": "..."}`.
 
-    Neither says of which service the token is, so one that names another service itself is left alone. When
-    it ends is read from the token, if it says so.
+    Neither says of which service the token is, so one that names another service itself is left alone, and
+    one that names none is not sent in clear text. When it ends is read from the token, if it says so.
     """
 
     def read(content: bytes) -> Token | None:
@@ -67,5 +67,5 @@ def _claims(token: str) -> dict[str, Any]:
 def _is_of(claims: dict[str, Any], api_url: str) -> bool:
     issuer = claims.get("iss")
     if not isinstance(issuer, str) or "://" not in issuer:
-        return True
+        return not api_url.startswith("http:")
     return urlsplit(issuer)[:2] == urlsplit(api_url)[:2]

@@ -23,14 +23,18 @@ if TYPE_CHECKING:
 _MOMENT = struct.Struct("<d")
 _BURST = 0.1
 _HORIZON = 3600.0
+# The lock is held for microseconds. Who waits longer than this waits for a process that was stopped, and
+# keeps the rate alone for a while.
+_PATIENCE = 1.0
+_ALONE = 60.0
 
 
 class Pace:
     """At most `rate` requests a second for everybody who names the same account.
 
     The moment at which the next request may leave lies in a small file; who wants to send takes it and
-    moves it on. A tenth of a second's worth may leave at once. Where the file cannot be written, each
-    process keeps the rate for itself.
+    moves it on. A tenth of a second's worth may leave at once. Where the file cannot be written or locked,
+    each process keeps the rate for itself.
 
     Args:
         rate: Requests a second.
@@ -48,12 +52,13 @@ class Pace:
         owner = os.getuid() if hasattr(os, "getuid") else "user"
         self._path = Path(tempfile.gettempdir()) / f"sessionkit-helios-{owner}" / f"{name}.pace"
         self._own = 0.0
+        self._alone_until = 0.0
         fork.aware(self).after_fork_in_child()
 
     def after_fork_in_child(self) -> None:
         """Locks of a parent's threads are of no use to its child."""
         self._lock = threading.Lock()
-        self._file_lock = filelock.FileLock(f"{self._path}.lock", thread_local=False)
+        self._file_lock = filelock.FileLock(f"{self._path}.lock", thread_local=False, fallback_to_soft=False)
 
     def wait(self, deadline: Deadline) -> None:
         """Wait for this request's turn.
@@ -76,16 +81,30 @@ class Pace:
     def _take(self, longest: float) -> float:
         """Seconds until this request may leave; its place is taken unless that is longer than `longest`."""
         try:
-            _make_private(self._path.parent)
-            with self._file_lock.acquire(timeout=5):
-                delay, following = self._next(self._read())
-                if delay <= longest:
-                    self._path.write_bytes(_MOMENT.pack(following))
-        except (OSError, filelock.Timeout):
+            delay, following = self._take_together(longest)
+        except filelock.Timeout:
+            self._alone_until = time.monotonic() + _ALONE
+            delay, following = self._next(self._own)
+        except OSError:
             delay, following = self._next(self._own)
         if delay <= longest:
             self._own = following
         return delay
+
+    def _take_together(self, longest: float) -> tuple[float, float]:
+        """As `_next`, by the file.
+
+        Raises:
+            OSError: it cannot be used.
+        """
+        if time.monotonic() < self._alone_until:
+            raise BlockingIOError
+        _make_private(self._path.parent)
+        with self._file_lock.acquire(timeout=_PATIENCE):
+            delay, following = self._next(self._read())
+            if delay <= longest:
+                self._path.write_bytes(_MOMENT.pack(following))
+        return delay, following
 
     def _next(self, planned: float) -> tuple[float, float]:
         # All processes of a machine share this clock. A moment far ahead is from before it was started anew.

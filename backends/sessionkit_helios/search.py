@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol
@@ -35,12 +35,14 @@ class Page:
         total: How many match in all.
         aggregations: What was counted: name -> [{"value": ..., "count": ...}].
         bbox: West, south, east, north of the page, or [].
+        skipped: What came before the items and was to be left out.
     """
 
     items: list[Any]
-    total: int
-    aggregations: Mapping[str, Any]
-    bbox: list[float]
+    total: int = 0
+    aggregations: Mapping[str, Any] = field(default_factory=dict)
+    bbox: list[float] = field(default_factory=list)
+    skipped: list[Any] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,9 @@ class Source(Protocol):
     def again(self, failure: Failure) -> Iterable[Page | Failure]:
         """What failed, once more."""
 
+    def arranged(self, pages: Iterable[Page | Failure]) -> Iterable[Page | Failure]:
+        """Pages of which some came later, as `pages` would have given them."""
+
 
 class Search:
     """One search of one API; asks for its first page at once.
@@ -107,10 +112,13 @@ class Search:
             raise ConfigurationError(f"limit={limit} is not from 0 to {PAGE}, or skip={skip} is below 0")
         self._session = session
         self._api = api
-        self._split: Callable[[Query], Sequence[Query]] = {
-            "observations": self._by_time,
-            "collections": self._by_creation,
-        }.get(api, _by_place)
+        split: Callable[[Query], Sequence[Query]]
+        split, order = {
+            "observations": (self._by_time, "time"),
+            "collections": (self._by_creation, "created_at"),
+        }.get(api, (_by_place, None))
+        self._split = split
+        self._unsorted = parameters.get("sort") not in {None, order}
         self._query = Query(parameters, skip, limit)
         self._first = self.ask(Query(parameters, min(skip, LAST_SKIP), limit))
         self.total = self._first.total
@@ -133,12 +141,51 @@ class Search:
             return iter(())
         if _reachable(query, self.total):
             return chain([self._first], self._rest(query, self.total))
-        return self._parts()
+        return self.arranged(self._part(query.narrowed()))
 
     def again(self, failure: Failure) -> Iterable[Page | Failure]:
         """The page, or the part of the search, that failed."""
         assert isinstance(failure.query, Query)
         return self._part(failure.query) if failure.query.whole else [self._attempt(failure.query)]
+
+    def arranged(self, pages: Iterable[Page | Failure]) -> Iterator[Page | Failure]:
+        """The pages of a search that was split, each entry once, sorted as was asked."""
+        if _reachable(self._query, self.total):
+            yield from pages
+            return
+        if self._unsorted:
+            pages = self._sorted(pages)
+        seen: set[str] = set()
+        found, whole, left_out = 0, True, self._query.skip
+        for page in pages:
+            if isinstance(page, Failure):
+                whole = False
+                yield page
+                continue
+            # What lies on the border of two parts is in both.
+            items = [item for item in (*page.skipped, *page.items) if not _known(item, seen)]
+            found += len(items)
+            yield Page(items[left_out:], skipped=items[:left_out])
+            left_out = max(0, left_out - len(items))
+        if whole and found < self.total:
+            missing = UnexpectedResponse(f"only {found:,} of {self.total:,} entries were found in its parts")
+            yield Failure(self._query.narrowed(), missing)
+
+    def _sorted(self, pages: Iterable[Page | Failure]) -> Iterator[Page | Failure]:
+        """One page of everything, sorted as the service would have."""
+        key = self._query.parameters["sort"]
+        found: list[Any] = []
+        for page in pages:
+            if isinstance(page, Failure):
+                yield page
+            else:
+                found += (*page.skipped, *page.items)
+
+        def value(item: Any) -> tuple[bool, str]:
+            got = _about(item).get(key)
+            return got is not None, str(got)
+
+        yield Page(sorted(found, key=value, reverse=self._query.parameters.get("sort_dir") == "desc"))
 
     def _attempt(self, query: Query) -> Page | Failure:
         try:
@@ -153,23 +200,6 @@ class Search:
         if not queries:
             return iter(())
         return in_order(self._attempt, queries, min(self._session.workers, len(queries)))
-
-    def _parts(self) -> Iterator[Page | Failure]:
-        """A search that is longer than the window, as several that are not."""
-        pages = self._part(self._query.narrowed())
-        key = self._query.parameters.get("sort")
-        if key is not None and key not in {"time", "created_at"}:
-            pages = _sorted(pages, key, descending=self._query.parameters.get("sort_dir") == "desc")
-        seen: set[Any] = set()
-        left_out = self._query.skip
-        for page in pages:
-            if isinstance(page, Failure):
-                yield page
-                continue
-            # What lies on the border of two parts is in both.
-            items = [item for item in page.items if not _known(item, seen)]
-            yield Page(items[left_out:], page.total, page.aggregations, page.bbox)
-            left_out = max(0, left_out - len(items))
 
     def _part(self, query: Query) -> Iterator[Page | Failure]:
         """All pages of a part, split further where it is still too long."""
@@ -190,7 +220,7 @@ class Search:
             yield Failure(query.at(end, query.limit), beyond)
 
     def _by_time(self, query: Query) -> Sequence[Query]:
-        return self._halves(query, "time_min", "time_max", "time")
+        return self._halves(query, "time_min", "time_max", "time") or _by_place(query)
 
     def _by_creation(self, query: Query) -> Sequence[Query]:
         return self._halves(query, "created_at_min", "created_at_max", "created_at")
@@ -216,8 +246,7 @@ class Search:
         items = self.ask(edge).items
         if not items:
             return None
-        found = items[0].get("properties", items[0])
-        return time_of(found.get(key)) if isinstance(found, dict) else None
+        return time_of(_about(items[0]).get(key))
 
 
 def _by_place(query: Query) -> Sequence[Query]:
@@ -240,7 +269,10 @@ def _in_boxes(query: Query, *boxes: tuple[float, ...]) -> Sequence[Query]:
 def _box(text: str | None) -> tuple[float, float, float, float]:
     if text is None:
         return _WORLD
-    west, south, east, north = (float(part) for part in text.split(","))
+    try:
+        west, south, east, north = (float(part) for part in text.split(","))
+    except ValueError:
+        raise ConfigurationError(f"bbox={text} is not west, south, east, north") from None
     return west, south, east, north
 
 
@@ -249,28 +281,19 @@ def _reachable(query: Query, total: int) -> bool:
     return query.skip + (total - 1 - query.skip) // query.limit * query.limit <= LAST_SKIP
 
 
-def _sorted(pages: Iterable[Page | Failure], key: str, *, descending: bool) -> Iterator[Page | Failure]:
-    """One page of everything, sorted as the service would have."""
-    found: list[Any] = []
-    for page in pages:
-        if isinstance(page, Failure):
-            yield page
-        else:
-            found += page.items
-
-    def value(item: Any) -> tuple[bool, str]:
-        got = item.get("properties", item).get(key)
-        return got is None, str(got)
-
-    yield Page(sorted(found, key=value, reverse=descending), len(found), {}, [])
+def _about(item: Any) -> dict[str, Any]:
+    """Where the fields of a feature, or of a collection, are."""
+    found = item.get("properties", item)
+    return found if isinstance(found, dict) else {}
 
 
 def _known(item: Any, seen: set[str]) -> bool:
     identifier = item.get("id") or item.get("_id")
-    if identifier in seen:
-        return True
+    if not isinstance(identifier, str):
+        return False
+    known = identifier in seen
     seen.add(identifier)
-    return False
+    return known
 
 
 def _page(answer: Any, api: str) -> Page:

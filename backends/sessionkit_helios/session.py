@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from sessionkit import paths
 from sessionkit.auth import ClientCredentials
 from sessionkit.clock import SYSTEM_CLOCK, Deadline
 from sessionkit.errors import AuthenticationError, ConfigurationError
-from sessionkit.http import Call, HttpEngine, Request, Response
+from sessionkit.http import Call, HttpEngine
+from sessionkit.secrets import redact_url
 from sessionkit.tokens import FileTokenStore, Token, TokenStore
 from sessionkit_helios import credentials, legacy
-from sessionkit_helios.pace import Pace
 
 if TYPE_CHECKING:
     import os
@@ -20,10 +22,15 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from sessionkit.http.limits import ConcurrencyLimit
     from sessionkit.secrets import Secret
+    from sessionkit_helios.pace import Pace
+
+log = logging.getLogger(__name__)
 
 API_URL = "https://api.helios.earth/v1"
 TOKEN_FILE = ".helios_token"  # noqa: S105 - a file's name
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 WORKERS = 32
 """Requests of one method at once, when the session sets no limit."""
 
@@ -91,7 +98,9 @@ class HeliosSession(HttpEngine):
             store=token_store or _file_store(self.token_file, found.client_id, url, base, home, options),
             advisory=token_expiration_threshold * 60,
         )
-        self._pace = Pace(rate_limit, f"{found.client_id}@{url}") if rate_limit is not None else None
+        self._pace = None if rate_limit is None else _pace(rate_limit, f"{found.client_id}@{url}")
+        if url.startswith("http:") and urlsplit(url).hostname not in _LOOPBACK:
+            log.warning("client secret and token go to %s in clear text", redact_url(url))
         super().__init__(
             url,
             auth=self._credential,
@@ -131,11 +140,11 @@ class HeliosSession(HttpEngine):
         """The token at hand, if it has not ended; nothing is read or asked."""
         return self._credential.source.current
 
-    def send(self, request: Request, deadline: Deadline) -> Response:
-        """Send, as fast as `rate_limit` allows."""
+    def admit(self, deadline: Deadline) -> ConcurrencyLimit | None:
+        """Wait until `rate_limit` and `max_concurrency` allow another request."""
         if self._pace is not None:
             self._pace.wait(deadline)
-        return super().send(request, deadline)
+        return super().admit(deadline)
 
     @property
     def workers(self) -> int:
@@ -157,6 +166,12 @@ class HeliosSession(HttpEngine):
             end = datetime.fromtimestamp(token.expires_at, timezone.utc)
             state = f"signed in until {end:%Y-%m-%d %H:%M:%S} UTC"
         return f"HeliosSession of {self.client_id} at {self.base_url}: {'closed' if self.closed else state}"
+
+
+def _pace(rate: float, account: str) -> Pace:
+    from sessionkit_helios.pace import Pace  # noqa: PLC0415 - loads filelock, which an import need not wait for
+
+    return Pace(rate, account)
 
 
 def _file_store(

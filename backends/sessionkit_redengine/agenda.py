@@ -58,6 +58,11 @@ class Agenda:
         """Look at it no more."""
         self._current.pop((kind, id(subject)), None)
 
+    def shift(self, kind: str, seconds: float) -> None:
+        """Look at all entries of a kind so much later, because the clock was set."""
+        for entry in [entry for entry in self._current.values() if entry.kind == kind]:
+            self.put(entry.at + seconds, kind, entry.subject)
+
     def when(self, kind: str, subject: Any) -> float | None:
         """When it is to be looked at, or None."""
         entry = self._current.get((kind, id(subject)))

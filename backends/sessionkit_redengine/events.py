@@ -94,6 +94,10 @@ class Events:
         """When to try again to subscribe; infinity where all is well."""
         return min(self._deaf.values(), default=float("inf"))
 
+    def clock_set_back(self) -> None:
+        """Wait no longer than usual to try again."""
+        self._deaf = dict.fromkeys(self._deaf, self._session.clock.time() + _TRY_AGAIN)
+
     def try_again(self, now: float) -> None:
         """Subscribe where it failed before, if it is time to."""
         for condition in [condition for condition, at in self._deaf.items() if at <= now]:

@@ -46,6 +46,7 @@ class Launcher:
         self._records: dict[str, RunRecord] = {}
         self._queued: dict[Executor, deque[tuple[Task, float]]] = {}
         self._unwritten: deque[RunRecord] = deque()
+        self._unable = False
         self.runs: dict[Task, dict[str, Run]] = {}
         self.executors = Executors(session.config, done)
 
@@ -78,6 +79,7 @@ class Launcher:
         run.event = self._session.scheduler.events.take(task)
         run.executor = executor
         self.runs.setdefault(task, {})[run.id] = run
+        self._planner.began(task, batch)
         self._began(run, executor)
         executor.active += 1
         try:
@@ -90,7 +92,13 @@ class Launcher:
 
     def _run_id(self, task: Task, parameters: Mapping[str, Any]) -> str:
         make = self._session.config.func_run_id
-        return str(make(task, parameters)) if make else new_id()
+        if make is None:
+            return new_id()
+        try:
+            return str(make(task, parameters))
+        except Exception as error:  # noqa: BLE001 - it may be anybody's code
+            self._session.report(f"func_run_id failed for task {task.name!r}: {error}", error)
+            return new_id()
 
     def _claimed(self, run: Run, seen: str) -> bool:
         task, session = run.task, self._session
@@ -101,17 +109,16 @@ class Launcher:
         except HistoryError as error:
             if not session.config.silence_task_logging:
                 raise
-            session.report(
-                f"task {task.name!r} was not started, because its start cannot be recorded: {error}"
-            )
-            self._agenda.put(run.started + POLL, "task", task)
+            self._complain(f"task {task.name!r} was not started, because that cannot be recorded: {error}")
+            self._planner.postpone(task, run.due, run.started + POLL)
             return False
+        self._unable = False
         if claimed:
             self._records[run.id] = record
             return True
         # Another scheduler was first: what it did decides when the task is due next.
         session.record.refresh(task)
-        self._planner.plan(task)
+        self._planner.refused(task)
         return False
 
     def _began(self, run: Run, executor: Executor) -> None:
@@ -191,9 +198,16 @@ class Launcher:
             except HistoryError as error:
                 if not self._session.config.silence_task_logging:
                     raise
-                self._session.report(f"{len(self._unwritten)} ends of runs are not recorded yet: {error}")
+                self._complain(f"ends of runs are not recorded yet: {error}")
                 return
+            self._unable = False
             self._unwritten.popleft()
+
+    def _complain(self, message: str) -> None:
+        """Report that the history cannot be written: once, until it can."""
+        if not self._unable:
+            self._unable = True
+            self._session.report(message)
 
     @property
     def owes_writing(self) -> bool:

@@ -65,6 +65,7 @@ class Others:
             self._there = session.history.others(session.clock.time())
             if self._there:
                 session.record.refresh_all()
+            session.record.take_over()
         except HistoryError as error:
             session.report(f"the shared history cannot be read: {error}")
             return

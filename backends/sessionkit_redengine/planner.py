@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from sessionkit_redengine.agenda import FOREVER, Agenda
 from sessionkit_redengine.conditions.base import AlwaysFalse, Condition, next_true
 from sessionkit_redengine.conditions.session import OnEvent
-from sessionkit_redengine.errors import ConditionError
+from sessionkit_redengine.errors import ConditionError, TaskNotFound
 from sessionkit_redengine.runs import NO_WISHES, Batch
+from sessionkit_redengine.setback import set_back
 from sessionkit_redengine.view import POLL, SessionView
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class Planner:
         self._watchers: dict[Hashable, dict[Task, None]] = {}
         self._batches: dict[Task, deque[Batch]] = {}
         self._retries: dict[Task, float] = {}
+        # When they were due, and when to try again: tasks whose start could not be recorded.
+        self._postponed: dict[Task, tuple[float, float]] = {}
         self._ending: dict[Task, object] = {}
         self._failing: dict[Task, str] = {}
         self.paused: frozenset[str] = frozenset()
@@ -46,6 +49,7 @@ class Planner:
         self.reconfigure()
         self._watchers.clear()
         self._retries.clear()
+        self._postponed.clear()
         self._agenda.clear()
 
     def reconfigure(self) -> None:
@@ -69,7 +73,7 @@ class Planner:
             watchers.pop(task, None)
         self._agenda.drop("task", task)
         self._agenda.drop("end", task)
-        for kept in (self._batches, self._retries, self._ending, self._failing):
+        for kept in (self._batches, self._retries, self._postponed, self._ending, self._failing):
             kept.pop(task, None)
 
     def changed(self, key: Hashable) -> None:
@@ -102,6 +106,11 @@ class Planner:
         """Have a task run again at `at`, because it failed."""
         self._retries[task] = at
 
+    def refused(self, task: Task) -> None:
+        """Plan a task anew that another scheduler has started first: a retry was its too."""
+        self._retries.pop(task, None)
+        self.plan(task)
+
     def forced(self, task: Task) -> bool:
         """Whether somebody wants it to run, whatever its condition says."""
         return task.force_run or bool(self._batches.get(task))
@@ -114,8 +123,17 @@ class Planner:
         if task.force_run:
             object.__setattr__(task, "force_run", False)
             return Batch({})
-        self._retries.pop(task, None)
         return NO_WISHES
+
+    def began(self, task: Task, batch: Batch) -> None:
+        """A run has begun; one that nobody wished for is the retry, if one was owed."""
+        if batch is NO_WISHES:
+            self._retries.pop(task, None)
+
+    def postpone(self, task: Task, due: float, at: float) -> None:
+        """Have a run that was due start later, because now it cannot be recorded."""
+        self._postponed[task] = (due, at)
+        self._agenda.put(at, "task", task)
 
     def expected(self, task: Task) -> float:
         """When a task is due next, for those who ask while no scheduler runs."""
@@ -135,6 +153,8 @@ class Planner:
             return FOREVER if self._session.scheduler.runs_task(task) else now + POLL
         if self.on_hold:
             return FOREVER
+        if task in self._postponed:
+            return self._postponed[task][1]
         if self.forced(task):
             return now
         if not self._plannable(task):
@@ -158,6 +178,9 @@ class Planner:
             return FOREVER
         try:
             return next_true(condition, self._view.of(task, now), now if since is None else since)
+        except TaskNotFound as error:
+            self._failed(task, error)
+            return FOREVER  # until it is made
         except Exception as error:  # noqa: BLE001 - a condition may be anybody's code
             self._failed(task, error)
             return now + max(self._view.poll, POLL)
@@ -174,6 +197,7 @@ class Planner:
         """Look at a task whose time has come: when its run is due, or None if it is not to run."""
         now = self._session.clock.time()
         state = task.state
+        due, _ = self._postponed.pop(task, (due, now))
         if state.running and not self.parallel(task):
             self._session.record.refresh(task)
             self.plan(task)
@@ -207,6 +231,17 @@ class Planner:
         value, _ = task.start_cond.state(self._view.of(task, now), at)
         return bool(value)
 
+    def holds(self, task: Task) -> bool:
+        """Whether a task would be started now, as `bool(task)` says; a condition that raises is not true."""
+        if task.force_run or task.disabled:
+            return task.force_run
+        now = self._session.clock.time()
+        try:
+            return self._true(task, now, now)
+        except Exception as error:  # noqa: BLE001 - a condition may be anybody's code
+            self._failed(task, error)
+            return False
+
     # --- ends ---
 
     def plan_end(self, task: Task) -> None:
@@ -217,7 +252,7 @@ class Planner:
         self._agenda.put(at, "end", task)
 
     def is_to_end(self, task: Task) -> bool:
-        """Whether a task's runs are to be ended now; a condition that raises says so too."""
+        """Whether a task's runs are to be ended now; a condition that raises counts as false here too."""
         if task.force_termination:
             return True
         now = self._session.clock.time()
@@ -225,7 +260,7 @@ class Planner:
             value, _ = task.end_cond.state(self._view.of(task, now), now)
         except Exception as error:  # noqa: BLE001 - a condition may be anybody's code
             self._failed(task, error)
-            return True
+            return False
         return bool(value)
 
     def ended(self, task: Task) -> None:
@@ -246,8 +281,13 @@ class Planner:
         self.plan(task, since)
 
     def clock_set_back(self, seconds: float) -> None:
-        """Count elapsed time on as if the clock had not been set, and work out all else anew."""
+        """Go on as if the clock had not been set, as far as its dates allow, and work out all anew."""
+        now = self._session.clock.time()
+        self._retries = {task: at - seconds for task, at in self._retries.items()}
+        self._postponed = {task: (due, at - seconds) for task, (due, at) in self._postponed.items()}
         for task in self._session.tasks:
-            if task.state.anchor is not None:
-                task.state.anchor -= seconds
+            set_back(task, seconds, now)
+        for task in self._session.tasks:
             self.plan(task)
+        for task in tuple(self._ending):
+            self.plan_end(task)

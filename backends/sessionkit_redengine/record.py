@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sessionkit_redengine.errors import HistoryError
+from sessionkit_redengine.setback import from_the_future, set_back
+
 if TYPE_CHECKING:
     from sessionkit_redengine.engine import Session
     from sessionkit_redengine.history import TaskState
@@ -30,9 +33,18 @@ class Record:
         return state
 
     def refresh(self, task: Task) -> None:
-        """Read the record of a task from the history, where others may have written."""
-        history = self._session.history
-        found = history.state(self._session.name, task.name) if history.lasting else None
+        """Read the record of a task from the history, where others may have written.
+
+        While the history cannot be read, what is known is what was.
+        """
+        session = self._session
+        try:
+            found = session.history.state(session.name, task.name) if session.history.lasting else None
+        except HistoryError as error:
+            if not session.config.silence_task_logging:
+                raise
+            session.report(f"what task {task.name!r} has done cannot be read: {error}")
+            return
         if found is not None:
             task.state.adopt(found)
 
@@ -43,17 +55,37 @@ class Record:
             if name not in session:
                 continue
             task = session[name]
-            if (task.state.run_id, task.state.last) == (state.run_id, state.last):
+            if (task.state.run_id, task.state.recorded) == (state.run_id, state.last):
                 continue
             task.state.adopt(state)
             if session.scheduler.started is not None:
                 session.scheduler.planner.changed(("task", name))
                 session.scheduler.planner.plan(task)
 
+    def take_over(self) -> None:
+        """While the scheduler runs: mark what another one left when it died, and retry what is to be."""
+        session = self._session
+        for name in self._mark_crashed():
+            if name in session:
+                task = session[name]
+                self.refresh(task)
+                session.scheduler.planner.recover(task, task.state, session.clock.time())
+                session.scheduler.planner.changed(("task", name))
+
+    def _mark_crashed(self) -> list[str]:
+        session = self._session
+        lost = [run.task for run in session.history.recover(session.name, session.clock.time())]
+        for name in lost:
+            session.report(f"task {name!r} was running when its process ended: marked as crashed")
+        return lost
+
     def catch_up(self) -> None:
         """When the scheduler starts: mark the runs that died with their process, and read what others did."""
         session = self._session
-        for run in session.history.recover(session.name, session.clock.time()):
-            session.report(f"task {run.task!r} was running when its process ended: marked as crashed")
+        self._mark_crashed()
         self.refresh_all()
+        now = session.clock.time()
+        ahead = from_the_future(session.tasks, now)
+        for task in session.tasks if ahead else ():
+            set_back(task, ahead, now)
         session.scheduler.planner.paused = session.history.paused(session.name)

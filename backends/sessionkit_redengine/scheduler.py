@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sessionkit_redengine.runs import Run
     from sessionkit_redengine.tasks.base import Task
 
-_JUMP = 0.5  # seconds by which the wall clock must be set back to be noticed
+_JUMP = 0.5  # seconds by which the wall clock must be set to be noticed
 
 
 class Scheduler:
@@ -267,21 +267,35 @@ class Scheduler:
             inbox.popleft()()
 
     def _check_clock(self) -> None:
-        clock = self.session.clock
-        offset = clock.time() - clock.monotonic()
-        # Forward is time that has passed, be it in the machine's sleep: what is due then is due now.
-        if offset < self._offset - _JUMP:
-            self.planner.clock_set_back(self._offset - offset)
+        offset = self._clock_offset()
+        ahead = offset - self._offset
         self._offset = offset
+        if abs(ahead) < _JUMP:
+            return
+        # A timeout is time that a run has had; it has none while the machine sleeps.
+        self.agenda.shift("timeout", ahead)
+        # Forward is time that has passed, be it in the machine's sleep: what is due then is due now.
+        if ahead < 0:
+            if self.started is not None:
+                self.started += ahead
+            self.events.clock_set_back()
+            self.planner.clock_set_back(-ahead)
+
+    def _clock_offset(self) -> float:
+        clock = self.session.clock
+        return clock.time() - clock.monotonic()
 
     # --- what others tell ---
 
     def _done(self, run: Run, outcome: Outcome) -> None:
-        self.post(partial(self._finish, run, outcome, self.session.clock.time()))
+        self.post(partial(self._finish, run, outcome, self.session.clock.time(), self._clock_offset()))
 
-    def _finish(self, run: Run, outcome: Outcome, ended: float) -> None:
+    def _finish(self, run: Run, outcome: Outcome, ended: float, offset: float) -> None:
         if run.id not in self.launcher.runs.get(run.task, ()):
             return  # it was given up when the scheduler ended
+        self._check_clock()
+        if offset > self._offset + _JUMP:
+            ended += self._offset - offset  # it ended before the clock was set back
         self.launcher.finish(run, outcome, ended)
         self.others.tell()
         if outcome.control == "interrupt":
@@ -303,6 +317,7 @@ class Scheduler:
             return
         self.planner.watch(task)
         self.planner.plan(task)
+        self.planner.changed(("task", task.name))  # who waited for it while there was none
         if task in self.launcher.runs:
             self.planner.plan_end(task)
 
@@ -353,7 +368,7 @@ class Scheduler:
     def _start_up(self, only: Iterable[Task] | None, *, obey: bool, batch: Batch) -> None:
         session = self.session
         clock = session.clock
-        self._offset = clock.time() - clock.monotonic()
+        self._offset = self._clock_offset()
         self.cycles = 0
         self.started = clock.time()
         self.planner.refresh()
@@ -370,7 +385,7 @@ class Scheduler:
         for task in sorted(chosen, key=_by_order) if chosen is not None else session.tasks:
             if chosen is None:
                 self.planner.recover(task, task.state, self.started)
-            elif not obey or bool(task):
+            elif not obey or self.planner.holds(task):
                 self.planner.request(task, batch)
         if chosen is not None:
             self.planner.only = chosen
@@ -381,7 +396,7 @@ class Scheduler:
         for task in sorted(self.session.tasks, key=_by_urgency):
             if getattr(task, mark) and not task.disabled:
                 always = type(task.start_cond) is AlwaysFalse
-                if always or task.force_run or self.session.check(task.start_cond, task):
+                if always or self.planner.holds(task):
                     self.launcher.start(task, now, task.state.run_id)
         self.read_inbox()
 

@@ -67,7 +67,8 @@ class TaskBook:
                 object.__setattr__(task, "priority", self._session.config.task_priority)
             self._made += 1
             object.__setattr__(task, "order", self._made)
-            object.__setattr__(task, "state", self._remembered(task.name))
+            if "state" not in vars(task):
+                object.__setattr__(task, "state", self._remembered(task.name))
             object.__setattr__(task, "_registered", True)
             self._tasks[task.name] = task
         return True
@@ -81,6 +82,8 @@ class TaskBook:
                 hint='give it another name, or set task_pre_exist to "replace", "rename" or "ignore"',
             )
         if policy == "replace":
+            # What has been done under this name has been done: the new task does not do it again.
+            object.__setattr__(task, "state", self._tasks[task.name].state)
             self._session.remove_task(task.name)
         elif policy == "rename":
             name = task.name

@@ -48,13 +48,19 @@ class Teller:
     def missed(self, task: Task, due: float) -> None:
         """A due time passed without a run."""
         self.event("redengine.task.missed", task=task.name, due=due)
-        self._session.scheduler_logger.info("task %r missed a due time", task.name)
+        self._say(logging.INFO, f"task {task.name!r} missed a due time")
 
     def problem(self, message: str, error: BaseException | None = None) -> None:
         """Something went wrong beside the tasks."""
         self.problems.append(message)
-        self._session.scheduler_logger.warning("%s", message, exc_info=error)
+        self._say(logging.WARNING, message, error)
         self.event("redengine.problem", message=message)
+
+    def _say(self, level: int, message: str, error: BaseException | None = None) -> None:
+        try:
+            self._session.scheduler_logger.log(level, "%s", message, exc_info=error)
+        except Exception as failure:  # noqa: BLE001 - a handler or filter may be anybody's code
+            self.problems.append(f"the log of the scheduler cannot be written: {failure}")
 
     def event(self, topic: str, **data: Any) -> None:
         """Emit an event, if anybody has subscribed to the session's hub."""
@@ -70,13 +76,13 @@ class Teller:
         return logging.getLogger(task.logger_name) if task.logger_name else self._session.task_logger
 
     def _log(self, task: Task, action: str, details: dict[str, Any], text: str = "") -> None:
-        message = task.fmt_log_message.format(task=task.name, action=action, **details)
         try:
+            message = task.fmt_log_message.format(task=task.name, action=action, **details)
             self._logger(task).log(
                 _LEVELS.get(action, logging.INFO),
                 "%s",
                 f"{message}\n{text}" if text else message,
                 extra={"task_name": task.name, "action": action, **details},
             )
-        except Exception as error:  # noqa: BLE001 - a handler or filter may be anybody's code
+        except Exception as error:  # noqa: BLE001 - a handler, filter or format may be anybody's
             self.problems.append(f"the log of task {task.name!r} cannot be written: {error}")

@@ -6,14 +6,15 @@ import base64
 import mimetypes
 import os
 import re
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from sessionkit.errors import ConfigurationError, UnexpectedResponse
 from sessionkit.transfer import Part, digest_of, upload, upload_parts
 from sessionkit_review import symbols
 from sessionkit_review.collection import Collection
-from sessionkit_review.errors import LocationError
+from sessionkit_review.entity import Entity
+from sessionkit_review.errors import InvalidArgument, LocationError
 from sessionkit_review.locations.disk import DiskAccessor
 from sessionkit_review.locations.location import Location, Setup
 from sessionkit_review.locations.structure import EntityIdStructure, OriginStructure
@@ -24,13 +25,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from sessionkit.transfer import Progress
-    from sessionkit_review.entity import Entity
     from sessionkit_review.locations.server import ServerAccessor
 
 _SEQUENCE = re.compile(r"(?P<head>.*?)%(?P<padding>\d*)d(?P<tail>[^/\\]*?)\s+\[(?P<ranges>[\d,\s-]+)\]$")
 MB: Final = 1 << 20
 # Bytes of a part by the size of the file: never more than the 10,000 parts that storages take.
 _PART_SIZES: Final = ((128 * MB, 8 * MB), (1024 * MB, 16 * MB), (8192 * MB, 32 * MB), (65536 * MB, 64 * MB))
+FILE_TYPE: Final = "ftrack.api.session.get-file-type-from-string"
+"""The topic by which a plugin may say what a file's type is, such as ".geo.bz"."""
 REVIEW_COMPONENTS: Final = re.compile(r"ftrackreview-(mp4|webm|image)")
 
 
@@ -75,6 +77,10 @@ class ComponentOperations(RemoteOperations):
         Raises:
             LocationError: when the server has none.
         """
+        if identifier in symbols.LOCATIONS and self.entities.get("Location", identifier) is None:
+            # Every server has these, under these names: nobody needs to ask.
+            known = {"id": identifier, "name": symbols.LOCATIONS[identifier]}
+            self.create("Location", known, reconstructing=True)
         found = self.get("Location", identifier)
         if not isinstance(found, Location):
             raise LocationError(f"the server has no location {identifier}")
@@ -92,7 +98,11 @@ class ComponentOperations(RemoteOperations):
 
     def accessible_locations(self) -> list[Location]:
         """The locations that can be reached from here, the one to use first first."""
-        found = [self.get("Location", each) for each, setup in self.location_setups.items() if setup.accessor]
+        reached = [each for each, setup in self.location_setups.items() if setup.accessor]
+        found = [
+            self.location(each) if each in symbols.LOCATIONS else self.get("Location", each)
+            for each in reached
+        ]
         there = [location for location in found if isinstance(location, Location)]
         return sorted(there, key=lambda location: location.priority)
 
@@ -147,7 +157,8 @@ class ComponentOperations(RemoteOperations):
 
         Args:
             path: A file; or a sequence as "head.%04d.tail [1-4, 6]".
-            data: Values for the component. One whose name begins with "ftrackreview-" goes to the server.
+            data: Values for the component, whose name is "main" by the server's own default. One that is
+                named "ftrackreview-mp4" and so on is noted in ftrack.review, where the web player looks.
             location: Where it is added; "auto" picks one, None leaves it where it is.
 
         Raises:
@@ -163,17 +174,29 @@ class ComponentOperations(RemoteOperations):
         remembered.update(names)
         if location == "auto":
             review = REVIEW_COMPONENTS.match(str(component["name"]))
-            location = self.server_location if review else self.pick_location()
+            location = self.location(symbols.REVIEW_LOCATION_ID) if review else self.pick_location()
             if location is None:
                 raise LocationError("there is no location that can be reached from here")
         if isinstance(location, Location) and not location.is_origin:
-            location.add_component(component, self.origin_location)
+            location.add_new_components([component], self.origin_location)
         return component
+
+    def file_type_of(self, path: str) -> str:
+        """The type of a file by its name: ".exr", or what a plugin that answers `FILE_TYPE` says it is.
+
+        Raises:
+            ConfigurationError: when a plugin's answer is no text.
+        """
+        said = [each for each in self.tell(FILE_TYPE, file_path=path) if each is not None]
+        if said and not isinstance(said[0], str):
+            raise ConfigurationError(f"a plugin says that {path} is of the type {said[0]!r}")
+        return said[0] if said else PurePath(path).suffix
 
     def _file(self, path: Path, values: dict[str, Any]) -> tuple[Entity, dict[str, str]]:
         if not path.is_file():
             raise ConfigurationError(f"there is no file {path}")
-        data = {"name": path.stem, "file_type": path.suffix, "size": path.stat().st_size, **values}
+        kind = self.file_type_of(str(path))
+        data = {"file_type": kind, "size": path.stat().st_size, **values}
         component = self.create("FileComponent", data)
         return component, {component["id"]: str(path.absolute())}
 
@@ -186,9 +209,8 @@ class ComponentOperations(RemoteOperations):
                 f"{len(missing)} files of the sequence are missing, such as {missing[0]}"
             )
         sizes = {number: file.stat().st_size for number, file in files.items()}
-        kind = Path(f"frame{match['tail']}").suffix
-        stem = Path(match["head"]).name.rstrip("._-") or "sequence"
-        data = {"name": stem, "file_type": kind, "size": sum(sizes.values()), "padding": padding, **values}
+        kind = self.file_type_of(f"{match['head']}%0{padding}d{match['tail']}")
+        data = {"file_type": kind, "size": sum(sizes.values()), "padding": padding, **values}
         sequence = self.create("SequenceComponent", data)
         names = {sequence["id"]: os.path.abspath(f"{match['head']}%0{padding}d{match['tail']}")}  # noqa: PTH100 - a pattern, no path
         for number, file in files.items():
@@ -200,7 +222,12 @@ class ComponentOperations(RemoteOperations):
     # --- files ---
 
     def get_upload_metadata(
-        self, component_id: str, file_name: str, file_size: int, checksum: str = "", parts: int | None = None
+        self,
+        component_id: str,
+        file_name: str,
+        file_size: int,
+        checksum: str | None = None,
+        parts: int | None = None,
     ) -> dict[str, Any]:
         """Where and how a file is sent: `url` and `headers`, or for several parts `upload_id` and `urls`.
 
@@ -208,7 +235,7 @@ class ComponentOperations(RemoteOperations):
             component_id: Whose file.
             file_name: Its name.
             file_size: Its bytes.
-            checksum: Its MD5, base64.
+            checksum: Its MD5, base64; the server then refuses a file that differs.
             parts: In how many parts it is sent; None for whole.
         """
         operation: dict[str, Any] = {
@@ -307,6 +334,8 @@ class ComponentOperations(RemoteOperations):
         if isinstance(media, (str, os.PathLike)):
             component = self.create_component(media, location=self.server_location)
             keep = False if keep_original == "auto" else bool(keep_original)
+        elif not isinstance(media, Entity):
+            raise InvalidArgument(f"media is a component or a file, not a {type(media).__name__}")
         else:
             component, keep = media, bool(keep_original)
             if self.server_location.get_component_availability(component) < 100.0:

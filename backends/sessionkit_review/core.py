@@ -10,7 +10,7 @@ from sessionkit.errors import ConfigurationError, UnexpectedResponse
 from sessionkit.events import Event
 from sessionkit_review import encoding
 from sessionkit_review.entity import Entity
-from sessionkit_review.errors import MultipleResultsFound
+from sessionkit_review.errors import MultipleResultsFound, UnknownAttribute
 from sessionkit_review.expression import criterion
 from sessionkit_review.identity import as_key
 from sessionkit_review.protocol import ReviewProtocol
@@ -155,15 +155,18 @@ class ReviewCore(ReviewProtocol):
 
         Raises:
             MultipleResultsFound: when there are several.
+            UnknownAttribute: when one of them is not in `data`; a KeyError.
             ConfigurationError: when it cannot be told by these.
         """
         names = list(data if identifying_keys is None else identifying_keys)
         kind = self.types[entity_type]
-        unfit = [n for n in names if n not in data or kind.attributes[n].kind not in {"scalar", "reference"}]
+        if unknown := [name for name in names if name not in data]:
+            raise UnknownAttribute(f"data does not say what {', '.join(unknown)} of the {entity_type} is")
+        unfit = [n for n in names if kind.attributes[n].kind not in {"scalar", "reference"}]
         if unfit or not names:
             raise ConfigurationError(
                 f"a {entity_type} cannot be told by {', '.join(unfit) or 'nothing'}",
-                hint="identifying_keys are names of values or references that are in data",
+                hint="identifying_keys are names of values or references",
             )
         asked = self.select(entity_type, *dict.fromkeys([*kind.default_projections, *names]))
         found = asked.where(**{name: data[name] for name in names}).limit(2).all()
@@ -206,13 +209,14 @@ class ReviewCore(ReviewProtocol):
         with self.unit.lock:
             self.entities.clear()
         self.custom_attributes.clear()
-        self.tell("ftrack.api.session.reset")
-        self.tell("ftrack.api.session.configure-location")
+        self.tell("ftrack.api.session.reset", session=self)
+        self.tell("ftrack.api.session.configure-location", session=self)
 
-    def tell(self, topic: str) -> None:
-        """Tell those who subscribed on this session's own hub, now and nobody else."""
-        if self._hub is not None and self._hub.enabled:
-            self._hub.publish(Event(topic, data={"session": self}), synchronous=True)
+    def tell(self, topic: str, **data: Any) -> list[Any]:
+        """Tell those who subscribed on this session's own hub, now and nobody else; what they answered."""
+        if self._hub is None or not self._hub.enabled:
+            return []
+        return self._hub.publish(Event(topic, data=data), synchronous=True) or []
 
     def merge(self, value: Any) -> Any:
         """Entities of another session as entities of this one, with the values they have there.
@@ -299,14 +303,14 @@ class ReviewCore(ReviewProtocol):
         """`data` as JSON, entities with the attributes that the strategy chooses; see `encoding.encode`."""
         return encoding.encode(data, entity_attribute_strategy)
 
-    def decode(self, text: str | bytes) -> Any:
-        """What `text` says, entities and dates decoded; entities become this session's.
+    def decode(self, string: str | bytes) -> Any:
+        """What `string` says, entities and dates decoded; entities become this session's.
 
         Raises:
             UnexpectedResponse: when it makes no sense.
         """
         try:
-            raw = json.loads(text)
+            raw = json.loads(string)
         except (ValueError, TypeError, RecursionError) as error:
             raise UnexpectedResponse(f"this is no JSON: {error}") from error
         return self.decode_value(raw)

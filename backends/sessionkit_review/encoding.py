@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, get_args
 from sessionkit.errors import ConfigurationError
 from sessionkit_review.collection import Collection, KeyValues
 from sessionkit_review.entity import Entity
+from sessionkit_review.errors import InvalidArgument
 from sessionkit_review.identity import as_tuple
 from sessionkit_review.symbols import NOT_SET
 from sessionkit_review.values import is_date, moment
@@ -27,7 +28,7 @@ def reference(entity: Entity) -> dict[str, Any]:
 
 
 def _all(entity: Entity) -> dict[str, Any]:
-    return {name: entity[name] for name in entity.attributes}
+    return dict(entity.items())
 
 
 def _set_only(entity: Entity) -> dict[str, Any]:
@@ -68,7 +69,8 @@ def encode(value: Any, strategy: str = "set_only") -> str:
     | persisted_only | those that came from the server, as they came, but for what it works out |
 
     Raises:
-        ConfigurationError: when there is no such strategy, or something cannot be written as JSON.
+        ConfigurationError: when there is no such strategy.
+        InvalidArgument: when something cannot be written as JSON; a TypeError.
     """
     if strategy not in _CHOOSE:
         raise ConfigurationError(
@@ -82,7 +84,7 @@ def encode(value: Any, strategy: str = "set_only") -> str:
     try:
         return json.dumps(value, sort_keys=True, default=write)
     except (TypeError, ValueError, RecursionError) as error:
-        raise ConfigurationError(f"this cannot be written as JSON: {error}") from error
+        raise InvalidArgument(f"this cannot be written as JSON: {error}") from error
 
 
 def _entity(entity: Entity, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ take no space; reading one of those loads it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import ItemsView, Iterator, MutableMapping, ValuesView
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sessionkit_review.symbols import NOT_SET
@@ -40,6 +40,7 @@ class Entity(MutableMapping[str, Any]):
         default_projections: What the server sends when nothing else is asked for.
         attributes: All its attributes, by name.
         schema: Its type as the server describes it.
+        only: Values that every entity of the type has that a client creates.
     """
 
     # _data: the values as they are now. _base: of those changed here, what they were; None when none is.
@@ -51,6 +52,7 @@ class Entity(MutableMapping[str, Any]):
     default_projections: ClassVar[tuple[str, ...]] = ()
     attributes: ClassVar[Attributes]
     schema: ClassVar[Mapping[str, Any]]
+    only: ClassVar[Mapping[str, Any]] = {}
 
     session: ReviewSession
     _data: dict[str, Any]
@@ -92,6 +94,16 @@ class Entity(MutableMapping[str, Any]):
 
     def __hash__(self) -> int:
         return hash(self._key)
+
+    def items(self) -> ItemsView[str, Any]:
+        """All attributes and their values; those that are missing are loaded first, in one call."""
+        self.session.loader.complete(self)
+        return super().items()
+
+    def values(self) -> ValuesView[Any]:
+        """The values of all attributes; those that are missing are loaded first, in one call."""
+        self.session.loader.complete(self)
+        return super().values()
 
     def clear(self) -> None:
         """Take back everything that was set here."""

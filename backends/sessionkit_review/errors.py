@@ -28,6 +28,10 @@ class ReviewError(SessionKitError):
     """The base of what goes wrong on this side."""
 
 
+class InvalidArgument(base.ConfigurationError, TypeError):
+    """An argument of a type that cannot work, or one that is missing."""
+
+
 class ServerError(base.ResponseError):
     """The server reported an error.
 

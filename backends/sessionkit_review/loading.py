@@ -51,8 +51,20 @@ class Loader:
                 and name in entity._data
             ):
                 return entity._data[name]
-            self._load(self._chunk(entity, name), _projections(session, attribute))
+            self._load(self._chunk(entity, [name]), _projections(session, attribute))
         return self._ensure(entity, attribute)
+
+    def complete(self, entity: Entity) -> None:
+        """Load all attributes of an entity that are not here, in one call."""
+        session = self._session
+        missing = [each for name, each in entity.attributes.items() if name not in entity._data]
+        if not missing or not session.flags.auto_populate or session.closed or not self._exists(entity):
+            return
+        chunk = self._chunk(entity, [attribute.name for attribute in missing])
+        self._load(chunk, [path for attribute in missing for path in _projections(session, attribute)])
+        for each in chunk:
+            for attribute in missing:
+                self._ensure(each, attribute)
 
     def _ensure(self, entity: Entity, attribute: Attribute) -> Any:
         """The value that came; where none did, what stands for that, so that nobody asks again."""
@@ -61,15 +73,16 @@ class Loader:
             empty = made_of(entity, attribute, [])
         return entity._data.setdefault(attribute.name, empty)
 
-    def _chunk(self, entity: Entity, name: str) -> list[Entity]:
-        """The entity, and those of its peers that lack the attribute too."""
+    def _chunk(self, entity: Entity, names: Sequence[str]) -> list[Entity]:
+        """The entity, and those of its peers that lack one of the attributes too."""
         if not self.together:
             return [entity]
-        lacking = [peer for peer in entity._peers if name not in peer._data and peer is not entity]
+        wanted = set(names)
+        lacking = [peer for peer in entity._peers if peer is not entity and not peer._data.keys() >= wanted]
         if len(lacking) >= CHUNK:
             # Readers go forward: what comes next is wanted next.
             place = next((at for at, peer in enumerate(entity._peers) if peer is entity), 0)
-            ahead = [peer for peer in entity._peers[place + 1 :] if name not in peer._data]
+            ahead = [peer for peer in entity._peers[place + 1 :] if not peer._data.keys() >= wanted]
             lacking = list(dict.fromkeys([*ahead, *lacking]))
         return [entity, *(peer for peer in lacking[: CHUNK - 1] if self._exists(peer))]
 

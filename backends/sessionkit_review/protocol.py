@@ -7,15 +7,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sessionkit import secrets
 from sessionkit.auth import HeaderAuth
-from sessionkit.errors import ConfigurationError, RequestError
 from sessionkit.http import Call, HttpEngine
 from sessionkit.http.status import describe, unexpected
 from sessionkit.outcome import Again, Done, Failed
-from sessionkit_review.errors import BY_EXCEPTION, CredentialsRefused, ServerCompatibilityError, ServerError
+from sessionkit_review.errors import (
+    BY_EXCEPTION,
+    CredentialsRefused,
+    InvalidArgument,
+    ServerCompatibilityError,
+    ServerError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from sessionkit.errors import RequestError
     from sessionkit.http import Response
     from sessionkit.outcome import Attempt, Outcome
     from sessionkit.secrets import Secret
@@ -153,9 +159,9 @@ def checked_headers(name: str, given: Any) -> dict[str, str]:
     """Headers or cookies as they were given.
 
     Raises:
-        ConfigurationError: when they are no mapping.
+        InvalidArgument: when they are no mapping.
     """
     try:
         return {str(key): str(value) for key, value in dict(given or {}).items()}
     except (TypeError, ValueError):
-        raise ConfigurationError(f"{name} must be a mapping, not a {type(given).__name__}") from None
+        raise InvalidArgument(f"{name} must be a mapping, not a {type(given).__name__}") from None

@@ -48,6 +48,11 @@ class RemoteOperations(ReviewCore):
         self.commit_before(user)
         self.send_operations([{"action": "send_user_invite", "user_id": user["id"]}])
 
+    def send_user_invites(self, users: Sequence[Entity]) -> None:
+        """Have the server invite several users."""
+        for user in users:
+            self.send_user_invite(user)
+
     def send_review_session_invite(self, invitee: Entity) -> None:
         """Have the server invite somebody to a review session by email."""
         self.commit_before(invitee)

@@ -20,7 +20,7 @@ from sessionkit_review.commit import Committer
 from sessionkit_review.components import ComponentOperations
 from sessionkit_review.custom_attributes import Configurations
 from sessionkit_review.decoding import Decoder
-from sessionkit_review.errors import ServerCompatibilityError
+from sessionkit_review.errors import InvalidArgument, ServerCompatibilityError
 from sessionkit_review.factory import Types
 from sessionkit_review.flags import Flags
 from sessionkit_review.identity import EntityMap
@@ -29,6 +29,7 @@ from sessionkit_review.locations.server import ServerAccessor
 from sessionkit_review.plugins import discover, folders_of
 from sessionkit_review.protocol import KeyAuth, checked_headers
 from sessionkit_review.schemas import SchemaCache, default_folder
+from sessionkit_review.storage import ACTIVATE, Activation
 from sessionkit_review.store import EntityStore
 from sessionkit_review.unit import UnitOfWork
 
@@ -77,7 +78,7 @@ class ReviewSession(ComponentOperations):
         options: See `HttpEngine`.
 
     Raises:
-        ConfigurationError: an argument that cannot work, or one that is missing.
+        InvalidArgument: an argument that cannot work, or one that is missing; a TypeError.
         CredentialsRefused: the server does not know the user or the key.
         ServerCompatibilityError: the server is too old.
     """
@@ -111,9 +112,9 @@ class ReviewSession(ComponentOperations):
     ) -> None:
         given: dict[str, Any] = {"server_url": server_url, "api_key": api_key, "api_user": api_user}
         given["schema_cache_path"] = schema_cache_path if schema_cache_path is not True else None
-        known = {name: value.value for name, value in resolve(self.settings, given).items()}
+        known = self._known(given)
         if not isinstance(strict_api, bool):
-            raise ConfigurationError(f"strict_api is True or False, not {strict_api!r}")
+            raise InvalidArgument(f"strict_api is True or False, not {strict_api!r}")
         user = known["api_user"] or getpass.getuser()
         self._auto_populate, self._batch_loading = auto_populate, batch_loading
         self._schema_folder = known["schema_cache_path"]
@@ -135,6 +136,13 @@ class ReviewSession(ComponentOperations):
         )
         self._begin(cache, folders_of(plugin_paths, os.environ), plugin_arguments, auto_connect_event_hub)
 
+    def _known(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Who and where, from the arguments and the environment."""
+        try:
+            return {name: value.value for name, value in resolve(self.settings, given).items()}
+        except ConfigurationError as error:
+            raise InvalidArgument(error.message, hint=error.hint) from error
+
     def _begin(
         self,
         cache: Cache | Callable[[Any], Cache | None] | None,
@@ -152,8 +160,9 @@ class ReviewSession(ComponentOperations):
             discover(paths, [self], plugin_arguments)
         if connect:
             self._connecting = Connecting(self.event_hub)
-        self.tell("ftrack.api.session.configure-location")
-        self.tell("ftrack.api.session.ready")
+        self.tell(ACTIVATE, storage_scenario=self._server_information.get("storage_scenario"))
+        self.tell("ftrack.api.session.configure-location", session=self)
+        self.tell("ftrack.api.session.ready", session=self)
 
     def reset_own_state(self) -> None:
         """Entities, changes and switches of this session's own."""
@@ -232,7 +241,9 @@ class ReviewSession(ComponentOperations):
 
     def _make_hub(self) -> EventHub:
         hub = self._hub_factory(self) if self._hub_factory is not None else self._default_hub()
-        Following(hub, self.shared("members", Members))
+        members: Members = self.shared("members", Members)
+        Following(hub, members)
+        Activation(hub, members)
         return hub
 
     def _default_hub(self) -> EventHub:

@@ -115,8 +115,11 @@ _METHODS: Final = (
     "get(self, entity_type: {literal}, entity_key: Any) -> {name} | None",
     "create(self, entity_type: {literal}, data: Any = ..., reconstructing: bool = ...) -> {name}",
     "ensure(self, entity_type: {literal}, data: Any, identifying_keys: Any = ...) -> {name}",
-    "select(self, entity_type: {literal}, *projections: {name}Path) -> _Selected[{name}]",
+    "select(self, entity_type: {literal}, {paths}, *projections: str) -> _Selected[{name}]",
 )
+# Type checkers compare what `*projections` takes between all overloads, which with these types takes minutes;
+# of ordinary parameters they look at the first that differs. So the first few projections are checked.
+_CHECKED: Final = 16
 
 
 def _session(names: list[str]) -> Iterator[str]:
@@ -124,9 +127,10 @@ def _session(names: list[str]) -> Iterator[str]:
     for method in _METHODS:
         overload = "    @overload  # type: ignore[override]"
         for name in names:
+            paths = ", ".join(f"_{number}: {name}Path = ..." for number in range(_CHECKED))
             if len(names) > 1:
                 yield overload
                 overload = "    @overload"
-            yield f"    def {method.format(name=name, literal=f'Literal[{name!r}]')}: ..."
+            yield f"    def {method.format(name=name, literal=f'Literal[{name!r}]', paths=paths)}: ..."
     if not names:
         yield "    ..."

@@ -55,6 +55,9 @@ class UnitOfWork:
         given = {name: plain(value) for name, value in data.items()}
         attributes = {name: kind.attributes[name] for name in given}
         if not reconstructing:
+            for name, value in kind.only.items():
+                if given.setdefault(name, value) != value:
+                    raise ConfigurationError(f"the {name} of a new {kind.entity_type} is {value!r}")
             for name, attribute in kind.attributes.items():
                 if attribute.default is not None and given.get(name, NOT_SET) is NOT_SET:
                     given[name] = attribute.make_default()

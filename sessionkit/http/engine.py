@@ -224,7 +224,7 @@ class HttpEngine(SessionEngine):
 
     @property
     def http(self) -> requests.Session:
-        """A `requests.Session` with this session's authentication, TLS, proxies and default timeout.
+        """A `requests.Session` with this session's authentication, TLS, proxies, limits and default timeout.
 
         For whatever the API does not cover. Credentials stay on the session's origin, and `~/.netrc` is
         not read.
@@ -311,20 +311,30 @@ class HttpEngine(SessionEngine):
         hub = self._hub
         if hub is not None and hub.enabled:
             self._announce("sessionkit.request.sent", method=request.method, url=redacted_url(request.url))
-        if self._limit is None:
-            return self._follow(request, deadline)
         # Held no longer than something is under way: calls that wait for a token must not keep out the one
         # that fetches it. A stream keeps its place until it is closed.
-        self._limit.acquire(deadline)
+        limit = self.admit(deadline)
+        if limit is None:
+            return self._follow(request, deadline)
         response = None
         try:
             response = self._follow(request, deadline)
         finally:
             if response is None or response.raw is None:
-                self._limit.release()
+                limit.release()
             else:
-                response.place = self._limit
+                response.place = limit
         return response
+
+    def admit(self, deadline: Deadline) -> ConcurrencyLimit | None:
+        """Wait until another request may leave, of `http` too; returns what is to be released after it.
+
+        Raises:
+            CallTimeout: that would not be before `deadline`.
+        """
+        if self._limit is not None:
+            self._limit.acquire(deadline)
+        return self._limit
 
     def received(self, response: Response, attempts: list[Attempt]) -> None:
         """Keep the attempts on the response, and pay into the retry budget."""
@@ -445,7 +455,7 @@ class HttpEngine(SessionEngine):
         if request.hooks:
             from sessionkit.http.plain import send_prepared  # noqa: PLC0415 - only for auth that needs requests
 
-            return send_prepared(self.http, request, deadline, self._transport.max_response_size)
+            return send_prepared(self, request, deadline, self._transport.max_response_size)
         return self._transport.send(request, deadline, idle=self.timeout)
 
     def reset_own_state(self) -> None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+import weakref
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import requests
 from requests.adapters import HTTPAdapter
 
+from sessionkit.clock import Deadline
+from sessionkit.errors import CallTimeout
 from sessionkit.http.connection import POOLS
 from sessionkit.http.message import Headers, Origin, Request, Response, harmless, redacted_url, register_named
 from sessionkit.http.proxies import proxy_for
@@ -14,8 +20,12 @@ from sessionkit.http.tls import shared_context
 from sessionkit.http.transport import CHUNK, too_large, translate
 
 if TYPE_CHECKING:
-    from sessionkit.clock import Deadline
+    from collections.abc import Callable, Iterator
+
     from sessionkit.http.engine import HttpEngine
+
+# The session for a call of which this thread uses `requests`: that call has its place already.
+_calling = threading.local()
 
 
 def plain_session(session: HttpEngine) -> requests.Session:
@@ -27,6 +37,24 @@ class _Adapter(HTTPAdapter):
     def __init__(self, session: HttpEngine, **options: Any) -> None:
         self._owner = session
         super().__init__(**options)
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
+        """Each request takes its turn among all of the session, until its answer is read or closed."""
+        if getattr(_calling, "session", None) is self._owner:
+            return super().send(request, *args, **options)
+        try:
+            limit = self._owner.admit(Deadline.after(_patience(options.get("timeout")), self._owner.clock))
+        except CallTimeout as error:
+            raise requests.exceptions.ConnectTimeout(str(error), request=request) from error
+        if limit is None:
+            return super().send(request, *args, **options)
+        try:
+            answer = super().send(request, *args, **options)
+        except BaseException:
+            limit.release()
+            raise
+        _when_released(answer.raw, limit.release)
+        return answer
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         options["ssl_context"] = shared_context(self._owner.verify, self._owner.cert)
@@ -50,9 +78,7 @@ class _PlainSession(requests.Session):
         self.trust_env = False  # proxies and authorities are looked up below, ~/.netrc never
         self.auth = self._sign
         size = session.max_concurrency or 64
-        adapter = _Adapter(
-            session, pool_connections=8, pool_maxsize=size, pool_block=session.max_concurrency is not None
-        )
+        adapter = _Adapter(session, pool_connections=8, pool_maxsize=size)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
 
@@ -98,6 +124,36 @@ class _PlainSession(requests.Session):
             prepared_request.headers.update(kept)
 
 
+@contextmanager
+def _calling_for(session: HttpEngine) -> Iterator[None]:
+    before = getattr(_calling, "session", None)
+    _calling.session = session
+    try:
+        yield
+    finally:
+        _calling.session = before
+
+
+def _patience(timeout: Any) -> float:
+    """Seconds to wait for a turn, from what `requests` takes as a timeout."""
+    longest = timeout[-1] if isinstance(timeout, tuple) else timeout
+    return longest if isinstance(longest, (int, float)) else float("inf")
+
+
+def _when_released(raw: Any, then: Callable[[], object]) -> None:
+    """Call `then`, once, when a urllib3 response gives its connection back, or is forgotten."""
+    ended = weakref.finalize(raw, then)
+    ended.atexit = False
+    raw.release_conn = partial(_release, weakref.ref(raw), ended)
+
+
+def _release(raw: weakref.ref[Any], ended: Callable[[], object]) -> None:
+    answer = raw()
+    if answer is not None:
+        type(answer).release_conn(answer)
+    ended()
+
+
 def _shown(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """What an error may carry around of its request: it may be printed and pickled."""
     shown = request.copy()
@@ -107,7 +163,7 @@ def _shown(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return shown
 
 
-def send_prepared(session: requests.Session, request: Request, deadline: Deadline, limit: int) -> Response:
+def send_prepared(session: HttpEngine, request: Request, deadline: Deadline, limit: int) -> Response:
     """Send a request whose auth object wants `requests`' hooks (digest, Kerberos, ...) through `requests`.
 
     The answer, at most `limit` bytes, is read as a whole, of a stream too.
@@ -122,7 +178,7 @@ def send_prepared(session: requests.Session, request: Request, deadline: Deadlin
             prepared.register_hook(event, hook)  # type: ignore[no-untyped-call]  # as requests has it
     try:
         options: dict[str, Any] = {"timeout": deadline.check(str(request)), "stream": True, "whole": True}
-        with session.send(prepared, allow_redirects=False, **options) as answer:
+        with _calling_for(session), session.http.send(prepared, allow_redirects=False, **options) as answer:
             body = bytearray()
             for chunk in answer.iter_content(CHUNK):
                 body += chunk

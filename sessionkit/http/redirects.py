@@ -27,7 +27,7 @@ def redirected(request: Request, response: Response, target: str) -> Request:
     """
     url = target = _as_sent(target)
     try:
-        url = urljoin(request.url, target)
+        url = target if target.startswith(("http://", "https://")) else urljoin(request.url, target)
         stays = split(url)[0] == split(request.url)[0]
     except ValueError:
         raise unexpected(response, f"a redirect to {redacted_url(url)}") from None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -192,13 +193,20 @@ def _response(raw: Any, body: bytes, request: Request, stream: Any) -> Response:
     return Response(raw.status, raw.headers, body, request.url, request, reason=raw.reason or "", raw=stream)
 
 
-@lru_cache(maxsize=1024)
+# Nearly every URL: an origin without user, and a path with nothing that has to be taken away.
+_PLAIN: Final = re.compile(r"(https?://[\w.:\[\]-]+)(/[!-\"$-~]*)", re.ASCII)
+_origin: Final = lru_cache(maxsize=256)(Origin.of)
+
+
 def split(url: str) -> tuple[Origin, str]:
     """The origin of a URL, and what to ask it for.
 
     Raises:
         ValueError: when it is no http(s) URL.
     """
+    plain = _PLAIN.fullmatch(url)
+    if plain is not None:
+        return _origin(plain[1]), plain[2]
     parts = urlsplit(url)
     path = parts.path or "/"
     return Origin.of(url), f"{path}?{parts.query}" if parts.query else path

@@ -201,6 +201,8 @@ async def _lost_reply(exchange: Exchange) -> None:
 
 async def _partial(exchange: Exchange, count: int | None) -> None:
     start, body = await exchange.answer()
+    if not start:
+        return  # the client went away before the service had its whole request
     await exchange.send(start)
     part = body[: len(body) // 2 if count is None else count]
     await exchange.send({"type": "http.response.body", "body": part, "more_body": True})

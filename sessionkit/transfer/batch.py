@@ -107,6 +107,7 @@ def download(
     progress: Callable[[Progress], None] | bool | None = None,
     attempts: int = 5,
     timeout: float | None = None,
+    durable: bool = True,
     clock: Clock = SYSTEM_CLOCK,
 ) -> Downloads:
     """Fetch files, each complete under its name or not there at all.
@@ -128,6 +129,8 @@ def download(
         progress: True shows a bar in a terminal; a function is called with a `Progress`.
         attempts: Times a body may break off without having brought at least a megabyte.
         timeout: Seconds until an answer must begin, and between its pieces; None is the session's.
+        durable: False trusts the system to write files down in time: after a power cut, one that was
+            just fetched may then be empty or torn.
         clock: Time, for tests.
 
     Raises:
@@ -139,7 +142,7 @@ def download(
         raise ConfigurationError("concurrency and attempts are at least 1")
     if existing not in {"check", "skip", "replace"}:
         raise ConfigurationError(f"existing={existing!r}", hint="one of check, skip, replace")
-    options = Options(existing, accept, attempts, timeout, clock)
+    options = Options(existing, accept, attempts, timeout, durable, clock)
     plan = _Plan(session, concurrency, progress, options)
     return Downloads(plan, _run(plan, items))
 

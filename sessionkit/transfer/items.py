@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from sessionkit.errors import ConfigurationError, UnexpectedResponse
@@ -12,6 +11,7 @@ from sessionkit.secrets import redact_url
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
 State = Literal["fetched", "present", "filtered", "failed", "cancelled"]
 
@@ -90,7 +90,7 @@ class Download:
         """
         if self.name is None:
             return self.path
-        name = Path(self.name(answer).replace("\\", "/")).name
+        name = self.name(answer).replace("\\", "/").rstrip("/").rpartition("/")[2]
         if name in {"", ".", ".."} or "\0" in name:
             raise UnexpectedResponse("the answer names no file", url=redact_url(answer.url))
         return self.path / name

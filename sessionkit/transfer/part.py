@@ -8,7 +8,7 @@ import re
 import secrets
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from sessionkit.transfer import digest
 from sessionkit.transfer.errors import NotWritten
@@ -27,6 +27,8 @@ if sys.platform != "win32":
 # From so many bytes on it is written down at once what the part is a part of, so that a killed process
 # can be carried on from; below, only when the transfer breaks off.
 _NOTED_AT_ONCE = 4 << 20
+# So many bytes are held until more come: a small file is opened, written and renamed in one go.
+_HELD = 1 << 16
 _BLOCK = 1 << 20
 # Only a strong ETag promises the same bytes (RFC 9110, 13.1.5), and only a proper one is sent back.
 _STRONG = re.compile(r'"[\x21\x23-\x7e]+"')
@@ -41,128 +43,189 @@ class PartFile:
             part.complete()
 
     A part is one writer's: another thread or process that fetches the same file at the same time gets a
-    part of its own, and the last to finish puts its file in place. Leaving the block keeps an incomplete
-    part that can be carried on, and removes any other.
+    part of its own, and the last to finish puts its file in place.
+
+    Args:
+        path: The file it will be.
+        durable: Whether its bytes have to be on the disk before it gets its name, so that not even a power
+            cut leaves it empty or torn.
 
     Attributes:
-        path: The file it will be.
+        path: As above.
         size: Bytes that are there.
         etag: What they are a part of; "" when they cannot be carried on from.
-        hash: Of the bytes that are there, if one was asked for.
 
     Raises:
         NotWritten: whatever the file system refuses.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
         self.path = path
         self.size = 0
         self.etag = ""
-        self.hash: Hash | None = None
+        self._durable = durable
+        self._hash: Hash | None = None
+        self._held: list[bytes] = []
         self._complete = False
         self._has_note = False
-        # Names as text: of many small files, taking paths apart would be a good part of the work.
+        # Names as text and files as descriptors: of many small files, more would be a good part of the work.
         self._part = f"{os.fspath(path)}.part"
         self._note = f"{self._part}.etag"
-        self._file: BinaryIO | None = None
+        self._file = -1
+        if os.path.exists(self._part):  # noqa: PTH110 - as above
+            self._do(self._resume)
 
     def __enter__(self) -> Self:
-        try:
-            self._file, size = self._claim() or (_open(self._own()), 0)
-            self.etag = self._noted() if size else ""
-            self.size = size if self.etag else 0
-        except OSError as error:
-            self._close()
-            raise NotWritten(self.path, error) from error
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._complete:
-            return
-        keep = bool(self.etag and self.size)
-        with contextlib.suppress(OSError):
-            if keep:
-                self._write_note()
-            else:
-                Path(self._part).unlink(missing_ok=True)
-                Path(self._note).unlink(missing_ok=True)
-        self._close()
+        self.close()
+
+    def close(self) -> None:
+        """Keep an incomplete part if it can be carried on, and remove it if not."""
+        try:
+            if not self._complete:
+                self._leave()
+        finally:
+            self._close()
 
     def begin(self, etag: str, kind: str | None, expected: int | None) -> None:
         """Start anew: forget the bytes that are there."""
-        self._do(_emptied)
+        self._held.clear()
         self.size = 0
         self.etag = etag if _STRONG.fullmatch(etag) else ""
-        self.hash = digest.new(kind) if kind else None
+        self._hash = digest.new(kind) if kind else None
+        if self._file >= 0:
+            self._do(self._empty)
         if self.etag and expected is not None and expected >= _NOTED_AT_ONCE:
-            self._do(lambda _: self._write_note())
+            self._do(self._flush)
+            self._do(self._write_note)
 
     def go_on(self, kind: str | None) -> None:
         """Carry on after the bytes that are there."""
-        if kind and self.hash is None:
-            self.hash = digest.new(kind)
+        if self._file < 0:
+            return
+        if kind and self._hash is None:
+            self._hash = digest.new(kind)
             self._do(self._hash_existing)
-        self._do(lambda file: file.seek(self.size))
+        self._do(lambda: os.lseek(self._file, self.size, os.SEEK_SET))
 
     def write(self, chunk: bytes) -> None:
         """Append."""
-        self._do(lambda file: _write_all(file, chunk))
+        self._held.append(chunk)
         self.size += len(chunk)
-        if self.hash is not None:
-            self.hash.update(chunk)
+        if self._file >= 0 or self.size > _HELD:
+            self._do(self._flush)
+
+    def checksum(self) -> str | None:
+        """Of the bytes that are there, in hexadecimal, if one was asked for."""
+        if self._hash is None:
+            return None
+        self._do(self._flush)
+        return self._hash.hexdigest()
 
     def discard(self) -> None:
         """Let nothing of it be carried on."""
         self.etag = ""
         self.size = 0
+        self._held.clear()
 
     def complete(self) -> None:
         """Put the file in its place, over whatever is there."""
+        self._do(self._flush)
+        self._do(self._put_in_place)
+        self._complete = True
+
+    def _put_in_place(self) -> None:
+        if self._durable:
+            os.fsync(self._file)
         # First, so that no note outlives its part, whenever this process may be killed.
         if self._has_note:
-            self._do(lambda _: Path(self._note).unlink(missing_ok=True))
+            Path(self._note).unlink(missing_ok=True)
         # Renamed while it is open, and thereby locked: nobody else can take it for a part in between.
         if sys.platform == "win32":
             self._close()
-        self._do(lambda _: os.replace(self._part, self.path))  # noqa: PTH105 - see the constructor
-        self._complete = True
-        self._close()
+        os.replace(self._part, self.path)  # noqa: PTH105 - as text, see the constructor
 
-    def _do(self, action: Callable[[BinaryIO], object]) -> None:
-        assert self._file is not None
+    def _leave(self) -> None:
+        if self.etag and self.size:
+            with contextlib.suppress(OSError):
+                self._flush()
+                self._write_note()
+                return
+        if self._file >= 0:
+            with contextlib.suppress(OSError):
+                Path(self._part).unlink(missing_ok=True)
+                Path(self._note).unlink(missing_ok=True)
+
+    def _do(self, action: Callable[[], object]) -> None:
         try:
-            action(self._file)
+            action()
         except OSError as error:
             self.discard()
             raise NotWritten(self.path, error) from error
 
-    def _hash_existing(self, file: BinaryIO) -> None:
-        assert self.hash is not None
-        file.seek(0)
-        while block := file.read(_BLOCK):
-            self.hash.update(block)
+    def _flush(self) -> None:
+        """Write what is held, to a file that is made when there is none yet."""
+        if self._file < 0:
+            self._open()
+        if not self._held:
+            return
+        data = self._held[0] if len(self._held) == 1 else b"".join(self._held)
+        self._held.clear()
+        if self._hash is not None:
+            self._hash.update(data)
+        written = os.write(self._file, data)
+        while written < len(data):
+            written += os.write(self._file, memoryview(data)[written:])
 
-    def _claim(self) -> tuple[BinaryIO, int] | None:
-        """The part at its usual place and its size, unless somebody else is writing it."""
-        file = _open(self._part)
+    def _open(self) -> None:
+        size = self._claim()
+        if size is None:  # somebody else is writing it
+            self._part = f"{os.fspath(self.path)}.{secrets.token_hex(4)}.part"
+            self._note = f"{self._part}.etag"
+            self._file = _opened(self._part)
+        elif size:
+            self._has_note = True
+            self._empty()
+
+    def _resume(self) -> None:
+        """Go on with the part that an earlier attempt left, if it says what it is a part of."""
+        size = self._claim()
+        if size:
+            try:
+                self.etag = self._noted()
+            except OSError:
+                self._close()
+                raise
+            self.size = size if self.etag else 0
+
+    def _claim(self) -> int | None:
+        """Open the part at its usual place and give its size; None when somebody else is writing it."""
+        file = _opened(self._part)
         try:
             _lock(file)
-            status = os.fstat(file.fileno())
-            mine = os.path.samestat(status, os.stat(self._part))  # noqa: PTH116 - see the constructor
+            status = os.fstat(file)
+            mine = os.path.samestat(status, os.stat(self._part))  # noqa: PTH116 - as text, see the constructor
         except OSError:
             mine = False
         if not mine:  # locked by another, or put in place by another between open and lock
-            file.close()
+            os.close(file)
             return None
-        return file, status.st_size
+        self._file = file
+        return status.st_size
 
-    def _own(self) -> str:
-        """The name of a part that nobody else writes."""
-        self._part = f"{os.fspath(self.path)}.{secrets.token_hex(4)}.part"
-        self._note = f"{self._part}.etag"
-        return self._part
+    def _hash_existing(self) -> None:
+        assert self._hash is not None
+        os.lseek(self._file, 0, os.SEEK_SET)
+        while block := os.read(self._file, _BLOCK):
+            self._hash.update(block)
+
+    def _empty(self) -> None:
+        os.ftruncate(self._file, 0)
+        os.lseek(self._file, 0, os.SEEK_SET)
 
     def _noted(self) -> str:
         self._has_note = True
@@ -177,35 +240,23 @@ class PartFile:
         Path(self._note).write_text(self.etag, "utf-8")
 
     def _close(self) -> None:
-        if self._file is not None:
+        file, self._file = self._file, -1
+        if file >= 0:
             with contextlib.suppress(OSError):
-                self._file.close()
+                os.close(file)
 
 
-def _lock(file: BinaryIO) -> None:
+def _lock(file: int) -> None:
     # Windows has no flock, and does not let an open file be renamed or removed; there it is up to the
     # caller not to fetch the same file twice at once.
     if sys.platform != "win32":
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _emptied(file: BinaryIO) -> None:
-    if file.seek(0, os.SEEK_END):
-        file.seek(0)
-        file.truncate()
-
-
-def _write_all(file: BinaryIO, chunk: bytes) -> None:
-    left = memoryview(chunk)
-    while left:
-        left = left[file.write(left) :]
-
-
-def _open(path: str) -> BinaryIO:
+def _opened(path: str) -> int:
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
     try:
-        descriptor = os.open(path, flags, 0o666)
+        return os.open(path, flags, 0o666)
     except FileNotFoundError:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, flags, 0o666)
-    return os.fdopen(descriptor, "r+b", buffering=0)
+        return os.open(path, flags, 0o666)

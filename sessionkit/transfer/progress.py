@@ -61,18 +61,24 @@ class Meter:
 
     def expect(self, size: int) -> None:
         """So many bytes more will come, or fewer when negative."""
+        if self._callback is None:
+            return
         with self._lock:
             self._total += size
 
     def advance(self, size: int) -> None:
         """So many bytes have come, or turned out to be worth nothing when negative."""
+        if self._callback is None:
+            return
         with self._lock:
             self._bytes += size
-            if self._callback is not None and self._clock.monotonic() - self._told >= _INTERVAL:
+            if self._clock.monotonic() - self._told >= _INTERVAL:
                 self._tell(finished=False)
 
     def end(self, state: State) -> None:
         """One file has come to its end."""
+        if self._callback is None:
+            return
         with self._lock:
             self._ended[state] = self._ended.get(state, 0) + 1
             self._tell(finished=False)

@@ -108,7 +108,14 @@ def test_importing_loads_nothing_that_a_user_may_not_need(imported, heavy):
     assert done.stdout.split() == []
 
 
-LAZY = ["sessionkit", "sessionkit.cache", "sessionkit_review", "sessionkit_redengine", "sessionkit_dyn"]
+LAZY = [
+    "sessionkit",
+    "sessionkit.cache",
+    "sessionkit_helios",
+    "sessionkit_review",
+    "sessionkit_redengine",
+    "sessionkit_dyn",
+]
 
 
 @pytest.mark.parametrize("package", LAZY)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 import pytest
+from redengine_postgres import postgres
 
 from sessionkit.testing import ManualClock
 from sessionkit_redengine import default
@@ -33,6 +34,13 @@ def make_session(clock):
 @pytest.fixture
 def session(make_session):
     return make_session()
+
+
+@pytest.fixture(scope="session")
+def new_postgres_url():
+    """Makes databases on a PostgreSQL server of our own; the test is skipped where there is none."""
+    with postgres() as make:
+        yield make
 
 
 @pytest.fixture(autouse=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import re
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sessionkit_redengine import FuncTask
 from sessionkit_redengine.conditions import (
     All,
     AlwaysFalse,
@@ -234,6 +237,21 @@ MISTAKES = {
     "on event 'topic='": 10,
     "Daily": 0,
     "daily and true": 0,
+    # at the operand that is wrong, not where the same characters come first
+    "daily between 10:00 and 1": 24,
+    "true & daily  between   10:00   and    1": 39,
+    "time of week between Mon and Mo": 29,
+    "task 'x 1 foo' has failed past 1 foo": 31,
+    "true & on event 'topic='": 17,
+    # numbers beyond all bounds
+    "every never": 6,
+    "has failed past never": 16,
+    f"every {'9' * 400} s": 6,
+    f"every {'9' * 5_000}:00": 6,
+    # characters with a meaning of our own
+    "env \x01": 4,
+    "after tasks 'x', \x01": 17,
+    "scheduler has 1234567890123456 cycles": 0,
 }
 
 
@@ -259,6 +277,74 @@ def test_depth_and_length_are_bounded():
         parse_condition("(" * 101 + "true" + ")" * 101)
     with pytest.raises(ParserError, match="too long"):
         parse_condition("true & " * 20_000 + "true")
+
+
+# Each text is as hostile at any length: what doubles must cost no more than twice as much, and no stack.
+HOSTILE = {
+    "brackets": lambda length: "(" * length,
+    "inverted brackets": lambda length: "~(" * (length // 2),
+    "opposites": lambda length: "~" * (length - 5) + " true",
+    "conjunction": lambda length: "true & " * (length // 7 - 1) + "true",
+    "alternatives": lambda length: "(true | false & true) | " * (length // 24 - 1) + "true",
+    "one word": lambda length: "a" * length,
+    "quotes": lambda length: "'" * length,
+    "doubled quotes": lambda length: "env 'x" + "''" * (length // 2 - 5) + "'",
+    "many names": lambda length: "after tasks " + "'x', " * (length // 5 - 4) + "'x'",
+    "many ands": lambda length: "daily between" + " and " * (length // 5 - 4),
+    "many times": lambda length: "daily between " + "10:00 " * (length // 6 - 4) + "and 1",
+    "many agos": lambda length: "scheduler started " + "ago " * (length // 4 - 6),
+    "many units": lambda length: "every " + "1s" * (length // 2 - 4),
+    "many digits": lambda length: "every " + "9" * (length - 9) + ":00",
+    "spaces": lambda length: "every " + " " * (length - 8) + "x",
+    "cron": lambda length: "cron " + "1," * (length // 2 - 8) + "1 * * * *",
+    "wrong cron": lambda length: "cron " + "*/5," * (length // 4 - 6) + " * * * *",
+    "events": lambda length: "on event '" + "(" * (length - 12) + "'",
+}
+
+
+def calls_of_parsing(text):
+    """How much work parsing is, counted where no clock disturbs: the calls of functions it makes."""
+    calls = 0
+
+    def count(frame, event, argument):
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        with contextlib.suppress(ParserError):
+            parse_condition(text)
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_work_grows_no_faster_than_hostile_text(text):
+    short, long = (calls_of_parsing(text(length)) for length in (4_000, 16_000))
+    assert long <= 4.5 * short + 1_000
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_text_needs_no_stack(text):
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + 700)
+    try:
+        with contextlib.suppress(ParserError):
+            assert isinstance(parse_condition(text(90_000)), Condition)
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def test_the_deepest_text_can_be_used_as_any(session):
+    parsed = parse_condition("~(true & " * 100 + "daily" + ")" * 100)
+    task = FuncTask(print, session=session, name="a", start_cond=parsed)
+    assert bool(task) is True
+    assert task.next_due is not None
+    assert hash(parsed) == hash(parse_condition(" " + "~(true & " * 100 + "daily" + ")" * 100))
+    assert parse_condition("~(true & " * 100 + "daily " + ")" * 100) == parsed
+    assert repr(parsed).count("~") == 100
+    assert parsed.keys() == {("task", None)}
 
 
 @given(st.text(alphabet="daily after task'\"&|~() 10:sMon\n,", max_size=60))

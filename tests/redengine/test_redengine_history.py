@@ -15,11 +15,17 @@ from sessionkit_redengine import FuncTask, HistoryError
 from sessionkit_redengine.history import MemoryHistory, Query, RunRecord, open_database, open_history
 from sessionkit_redengine.history.owner import Owner, process_start
 
-KINDS = ["memory", "sqlite", "url"]
+KINDS = ["memory", "sqlite", "url", "postgres"]
 
 
 @pytest.fixture(params=KINDS)
 def where(request, tmp_path):
+    return place(request, tmp_path)
+
+
+def place(request, tmp_path):
+    if request.param == "postgres":
+        return request.getfixturevalue("new_postgres_url")()
     if request.param == "url":
         pytest.importorskip("sqlalchemy")
     places = {"memory": None, "sqlite": tmp_path / "runs.db", "url": f"sqlite:///{tmp_path / 'runs.db'}"}
@@ -66,14 +72,14 @@ def test_runs_are_asked_for_by_what_they_were(history):
 
 
 def test_many_runs_are_read_in_pages(history):
-    history._page_size = 50
+    history._page_size = 20
     seen = ""
-    for number in range(203):
+    for number in range(83):
         run, action = run_of("a", number, started=float(number // 3))
         put(history, run, action, seen)
         seen = run.run_id
     found = [run.run_id for run in history.runs("s", Query())]
-    assert len(found) == len(set(found)) == 203
+    assert len(found) == len(set(found)) == 83
     assert len(list(history.runs("s", Query(limit=7)))) == 7
 
 
@@ -114,12 +120,9 @@ def test_a_url_that_leads_nowhere():
 
 
 class TestRestart:
-    @pytest.fixture(params=["sqlite", "url"])
+    @pytest.fixture(params=KINDS[1:])
     def path(self, request, tmp_path):
-        if request.param == "url":
-            pytest.importorskip("sqlalchemy")
-            return f"sqlite:///{tmp_path / 'runs.db'}"
-        return tmp_path / "runs.db"
+        return place(request, tmp_path)
 
     def day(self, make_session, path, runs, clock, hours=1, **fields):
         session = make_session(history=path, shut_cond=f"scheduler has run over {hours} hours")
@@ -225,8 +228,35 @@ def test_another_process_may_write_the_history(make_session, clock, tmp_path):
 
 
 class TestTwoSchedulers:
-    def test_a_run_is_claimed_by_one(self, tmp_path):
-        one, two = (open_database(str(tmp_path / "runs.db")) for _ in range(2))
+    @pytest.fixture(params=KINDS[1:])
+    def path(self, request, tmp_path):
+        return str(place(request, tmp_path))
+
+    def test_the_first_run_of_all_is_claimed_by_one(self, path):
+        """Also where all of them open a database that has no tables yet."""
+        histories = [open_database(path) for _ in range(4)]
+        barrier = threading.Barrier(len(histories))
+        claimed = []
+
+        def claim(number):
+            barrier.wait(60)
+            histories[number].states("s")
+            for task in range(20):
+                barrier.wait(60)
+                claimed.append(histories[number].claim(run_of(f"t{task}", number)[0], "") and task)
+
+        threads = [threading.Thread(target=claim, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(task for task in claimed if task is not False) == list(range(20))
+        assert len(list(histories[0].runs("s", Query()))) == 20
+        for history in histories:
+            history.close()
+
+    def test_a_run_is_claimed_by_one(self, path):
+        one, two = (open_database(path) for _ in range(2))
         assert one.claim(run_of("a", 1)[0], "")
         assert not two.claim(run_of("a", 2)[0], "")
         assert two.claim(run_of("a", 3)[0], "a-1")

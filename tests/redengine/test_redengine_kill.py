@@ -1,83 +1,100 @@
-"""The scheduler is killed in the middle of its runs, again and again: the history accounts for every run."""
+"""Schedulers are killed in the middle of runs, alone and beside others: each run is known, none double."""
 
 from __future__ import annotations
 
+import json
 import os
-import signal
-import subprocess
-import sys
-import time
-from collections import Counter
 from itertools import pairwise
-from pathlib import Path
 
-from sessionkit_redengine.history import Query, open_database
+import pytest
+from redengine_nursery import Nursery, wait_until
 
-HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
+from sessionkit_redengine import doorbell
 
-PROGRAM = """
-import os, sys, time
-sys.path[:0] = [{root!r}, {backends!r}]
-from sessionkit_redengine import FuncTask, Session
-from sessionkit_redengine.arguments import Due, Task
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked here")
 
-out = os.open({out!r}, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
-def work(due=Due(), task=Task()):
-    os.write(out, f"start {{task.name}} {{due!r}}\\n".encode())
-    time.sleep(0.002)
-    os.write(out, f"end {{task.name}} {{due!r}}\\n".encode())
+def tasks(count, **fields):
+    given = {"start_cond": "every 20 ms", "missed": "all", **fields}
+    return {f"t{number}": given for number in range(count)}
 
-def run():
-    session = Session(history={history!r}, execution="thread", timezone="UTC")
-    for number in range(4):
-        FuncTask(work, session=session, name=str(number), start_cond="every 20 ms", missed="all")
-    session.start()
 
-for _ in sys.stdin:
-    child = os.fork()
-    if child == 0:
-        run()
-    print(child, flush=True)
-    os.waitpid(child, 0)
-"""
+def assert_no_due_time_was_lost(known, names, step=0.02):
+    """Each due time follows the one before."""
+    for name in names:
+        dues = sorted(run.due for (task, _), run in known.items() if task == name)
+        assert {round(later - earlier, 6) for earlier, later in pairwise(dues)} <= {step}
 
-KILLS = 50
+
+def kill_and_restart(nursery, kills, work):
+    """Kill a scheduler `kills` times, each time after another number of steps of its runs."""
+    for kill in range(kills):
+        scheduler = nursery.start(json.dumps(work))
+        nursery.wait_for_lines(1 + kill * 7 % 23)
+        nursery.kill(scheduler)
+    known = nursery.check()
+    assert len(known) >= kills
+    assert_no_due_time_was_lost(known, work)
+    return [run.action for run in known.values()].count("crash")
 
 
 def test_kill_and_restart_fifty_times(tmp_path):
-    history, out = tmp_path / "runs.db", tmp_path / "out"
-    program = tmp_path / "program.py"
-    places = {"root": str(ROOT), "backends": str(ROOT / "backends"), "out": str(out), "history": str(history)}
-    program.write_text(PROGRAM.format(**places))
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
-    with subprocess.Popen([sys.executable, str(program)], **pipes) as nursery:
-        for kill in range(KILLS):
-            nursery.stdin.write("one more\n")
-            child = int(nursery.stdout.readline())
-            time.sleep(0.08 + 0.004 * (kill % 10))
-            os.kill(child, signal.SIGKILL)
-        nursery.stdin.close()
-    assert nursery.returncode == 0
+    with Nursery(tmp_path, str(tmp_path / "runs.db")) as nursery:
+        assert kill_and_restart(nursery, 50, tasks(4)) > 10
 
-    found = open_database(str(history))
-    found.recover("redengine", time.time())
-    runs = list(found.runs("redengine", Query()))
-    found.close()
-    lines = Counter(tuple(line.split()) for line in out.read_text().splitlines())
-    started = {key[1:] for key in lines if key[0] == "start"}
-    ended = {key[1:] for key in lines if key[0] == "end"}
-    known = {(run.task, repr(run.due)): run for run in runs}
 
-    assert len(runs) >= KILLS
-    assert set(lines.values()) == {1}  # nothing ran twice
-    assert len(known) == len(runs)  # no due time was given to two runs
-    assert started <= set(known)  # what ran is recorded
-    assert {run.action for run in runs} <= {"success", "crash"}
-    assert {key for key, run in known.items() if run.action == "success"} <= ended
-    assert all(key in ended for key in started if known[key].action == "success")
-    for task in map(str, range(4)):  # and no due time was lost: each follows the one before
-        dues = sorted(run.due for run in runs if run.task == task)
-        steps = {round(later - earlier, 6) for earlier, later in pairwise(dues)}
-        assert steps <= {0.02}
+def test_kill_and_restart_with_sqlalchemy(tmp_path):
+    pytest.importorskip("sqlalchemy")
+    with Nursery(tmp_path, f"sqlite:///{tmp_path / 'runs.db'}") as nursery:
+        assert kill_and_restart(nursery, 5, tasks(3)) > 0
+
+
+def test_kill_and_restart_with_postgres(tmp_path, new_postgres_url):
+    with Nursery(tmp_path, new_postgres_url()) as nursery:
+        assert kill_and_restart(nursery, 5, tasks(3)) > 0
+
+
+def test_kill_and_restart_where_tasks_have_processes(tmp_path):
+    with Nursery(tmp_path, str(tmp_path / "runs.db"), "process") as nursery:
+        assert kill_and_restart(nursery, 3, tasks(2)) > 0
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "url", "postgres"])
+def test_two_schedulers_share_the_work_and_one_is_killed(tmp_path, kind, request):
+    if kind == "url":
+        pytest.importorskip("sqlalchemy")
+    history = {"sqlite": f"{tmp_path}/runs.db", "url": f"sqlite:///{tmp_path}/runs.db"}.get(kind)
+    history = history or request.getfixturevalue("new_postgres_url")()
+    work = json.dumps(tasks(4))
+    with Nursery(tmp_path, history) as nursery:
+        schedulers = [nursery.start(work) for _ in range(2)]
+
+        def runs_of(pid):
+            return [line for line in nursery.lines() if line[3] == str(pid)]
+
+        wait_until(lambda: all(len(runs_of(pid)) > 20 for pid in schedulers))
+        nursery.kill(schedulers[0])
+        nursery.wait_for_lines(20)  # the other one goes on
+        third = nursery.start(work)
+        wait_until(lambda: len(runs_of(third)) > 10)
+        nursery.end(schedulers[1])
+        nursery.end(third)
+        known = nursery.check()
+        assert_no_due_time_was_lost(known, json.loads(work))
+
+
+def test_what_a_killed_scheduler_held_is_run_on_by_the_other(tmp_path):
+    history = str(tmp_path / "runs.db")
+    held = {"held": {"func": "hang", "start_cond": "every 1 second", "timeout": "never"}}
+    with Nursery(tmp_path, history) as nursery:
+        holder = nursery.start(json.dumps(held))
+        nursery.wait_for_lines(1)
+        other = nursery.start(json.dumps({**held, **tasks(1)}))
+        nursery.wait_for_lines(30)
+        assert [line[3] for line in nursery.lines() if line[1] == "held"] == [str(holder)]
+        nursery.kill(holder)
+        assert doorbell.ring(history) >= 1  # or ten seconds later
+        wait_until(lambda: [line[3] for line in nursery.lines() if line[1] == "held"][1:] == [str(other)])
+        nursery.kill(other)
+        known = nursery.check()
+        assert [run.action for (task, _), run in known.items() if task == "held"] == ["crash", "crash"]

@@ -199,7 +199,11 @@ def test_windows_at_clock_changes(zone, period, since, start, end):
 ZONES = ("Europe/Helsinki", "America/New_York", "Australia/Lord_Howe", "Africa/Cairo", "Asia/Kolkata")
 
 
-@pytest.mark.parametrize("zone", ZONES)
+# Also where the hour is midnight's, the change is by two hours, or there are four in a year.
+ODD_ZONES = ("America/Havana", "America/Santiago", "Antarctica/Troll", "Africa/Casablanca", "Asia/Beirut")
+
+
+@pytest.mark.parametrize("zone", ZONES + ODD_ZONES)
 @pytest.mark.parametrize(
     "period",
     [
@@ -220,6 +224,14 @@ def test_a_daily_window_begins_once_on_every_date(zone, period):
     dates = [datetime.fromtimestamp(start, place).date() for start in dict.fromkeys(starts)]
     year = [day for day in dates if day.year == 2026]
     assert year == [datetime(2026, 1, 1).date() + timedelta(days=day) for day in range(365)]
+
+
+def test_a_date_that_a_country_left_out_is_nobodys():
+    """Samoa went from 29 to 31 December 2011."""
+    found = [
+        start[:5] for start, _ in windows(TimeOfDay("10:00", "12:00"), "2011-12-28T00:00", 4, "Pacific/Apia")
+    ]
+    assert found == ["12-28", "12-29", "12-31", "01-01"]
 
 
 def brute(period, since, until, zone):

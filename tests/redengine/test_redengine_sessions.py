@@ -181,6 +181,29 @@ class TestNamesThatExist:
         assert made.tasks == (second,)
         assert first is not second
 
+    @pytest.mark.parametrize("where", [None, "runs.db"])
+    def test_replace_while_it_runs(self, make_session, clock, tmp_path, where):
+        """What ran today under this name has run today; a run on its way is waited for."""
+        made = make_session(task_pre_exist="replace", history=where and tmp_path / where)
+        runs = []
+
+        def put(which, hours=0):
+            def work():
+                runs.append(which)
+                if hours:
+                    clock.advance(3_600 * hours)
+                    put("third")
+
+            FuncTask(work, session=made, name="x", start_cond="daily")
+
+        put("first")
+        FuncTask(lambda: put("second", 2), session=made, name="y", start_cond="yearly after Jan 1st 05:00")
+        made.config.shut_cond = "scheduler has run over 70 hours"
+        made.start()
+        assert runs == ["first", "second", "third"]
+        assert made["x"].status == "success"
+        assert [record.action for record in made.get_task_log("x")] == ["run", "success"] * 3
+
     def test_ignore(self, make_session):
         made = make_session(task_pre_exist="ignore")
         first, second = (FuncTask(print, session=made, name="x") for _ in range(2))

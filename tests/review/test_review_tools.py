@@ -1,6 +1,3 @@
-import json
-import sys
-
 import pytest
 
 from sessionkit.errors import ConfigurationError
@@ -34,19 +31,6 @@ def test_colours_follow_the_environment(session, monkeypatch):
     assert "\x1b[" in formatter.format(task)
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b[" not in formatter.format(task)
-
-
-def test_the_studios_storage_is_set_up_by_the_server(session, tmp_path):
-    location = storage.configure(session, "studio.central", {"linux": str(tmp_path), "osx": str(tmp_path)})
-    kept = session.get("Setting", {"name": "storage_scenario", "group": "STORAGE"})
-    scenario = json.loads(kept["value"])
-    found = storage.setup_of({"storage_scenario": scenario})
-    if sys.platform != "win32":
-        assert found[0] == location["id"]
-        assert found[1].accessor.prefix == str(tmp_path)
-        assert found[1].priority == 1
-    with pytest.raises(ConfigurationError):
-        storage.configure(session, "x", {"amiga": "DH0:"})
 
 
 @pytest.mark.parametrize(

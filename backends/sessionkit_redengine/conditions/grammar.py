@@ -49,9 +49,8 @@ class Grammar(Generic[_T]):
         try:
             return self._item(token)
         except ParserError as error:
-            within = text.find(error.text, token.position) if error.text else -1
-            position = within + error.position if within >= 0 else token.position
             message = error.message.split("\n", 1)[0]
+            position = token.place_of(error.text, error.position)
             raise ParserError(message, text=text, position=position, hint=error.hint) from None
 
     def all_of(self, parts: list[_T]) -> _T:

@@ -27,6 +27,7 @@ class Token(NamedTuple):
         raw: An item's text, spaces between words reduced to one.
         shape: The same with `QUOTED` in the place of each quoted text.
         values: The quoted texts, in order.
+        places: Where each character of the shape is in the text.
     """
 
     kind: str
@@ -34,6 +35,17 @@ class Token(NamedTuple):
     raw: str = ""
     shape: str = ""
     values: tuple[str, ...] = ()
+    places: tuple[int, ...] = ()
+
+    def place_of(self, operand: str, index: int) -> int:
+        """Where in the text the character at `index` of an operand is; the item's begin for what is none."""
+        if operand in self.values:
+            quotes = [place for place, sign in zip(self.places, self.shape, strict=False) if sign == QUOTED]
+            return quotes[self.values.index(operand)] + 1 + index
+        found = re.search(rf"(?<!\S){re.escape(operand)}(?!\S)", self.shape) if operand else None
+        if found is None:
+            return self.position
+        return self.places[min(found.start() + index, len(self.shape) - 1)]
 
 
 def tokens(text: str) -> list[Token]:
@@ -59,29 +71,27 @@ def tokens(text: str) -> list[Token]:
 
 
 def _item(text: str, start: int) -> tuple[Token, int]:
-    raw: list[str] = []
-    shape: list[str] = []
+    pieces: list[tuple[str, str, int]] = []  # as it is written, its character in the shape, its place
     values: list[str] = []
     position = start
     while position < len(text) and text[position] not in OPERATORS:
         character = text[position]
-        begins_word = position == start or text[position - 1].isspace() or text[position - 1] == ","
-        if character in "'\"" and begins_word:
-            quote = _QUOTE.match(text, position)
+        written, place = character, position
+        position += 1
+        if character in "'\"" and (place == start or text[place - 1].isspace() or text[place - 1] == ","):
+            quote = _QUOTE.match(text, place)
             if quote is None:
-                raise ParserError("This quote is never closed.", text=text, position=position)
+                raise ParserError("This quote is never closed.", text=text, position=place)
             inner = quote[1] if quote[1] is not None else quote[2]
             values.append(inner.replace(character * 2, character))
-            raw.append(quote[0])
-            shape.append(QUOTED)
-            position = quote.end()
+            written, character, position = quote[0], QUOTED, quote.end()
+        elif character == QUOTED:
+            raise ParserError("A control character is not in the language.", text=text, position=place)
         elif character.isspace():
-            if raw[-1] != " ":
-                raw.append(" ")
-                shape.append(" ")
-            position += 1
-        else:
-            raw.append(character)
-            shape.append(character)
-            position += 1
-    return Token("item", start, "".join(raw).strip(), "".join(shape).strip(), tuple(values)), position
+            if pieces[-1][1] == " ":
+                continue
+            written = character = " "
+        pieces.append((written, character, place))
+    raw = "".join(piece[0] for piece in pieces).strip()
+    shape = "".join(piece[1] for piece in pieces).strip()
+    return Token("item", start, raw, shape, tuple(values), tuple(piece[2] for piece in pieces)), position

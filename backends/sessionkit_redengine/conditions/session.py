@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sessionkit_redengine.conditions.base import FOREVER, Condition, Truth, View
 from sessionkit_redengine.conditions.tasks import Countable
 from sessionkit_redengine.errors import ParserError
-from sessionkit_redengine.periods.durations import seconds, spelled
+from sessionkit_redengine.periods.durations import lasting, spelled
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -49,7 +49,7 @@ class SchedulerStarted(Condition):
     __slots__ = ("past",)
 
     def __init__(self, past: float | timedelta | str) -> None:
-        self.past = seconds(past)
+        self.past = lasting(past)
 
     def state(self, view: View, at: float) -> Truth:
         """True until that time has passed since the start."""

@@ -8,7 +8,7 @@ from sessionkit_redengine.conditions.base import FOREVER, Condition, Truth, View
 from sessionkit_redengine.conditions.reference import task_key, task_name
 from sessionkit_redengine.errors import ParserError
 from sessionkit_redengine.periods.base import Period, TimeDelta
-from sessionkit_redengine.periods.durations import seconds, spelled
+from sessionkit_redengine.periods.durations import lasting, spelled
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -108,7 +108,7 @@ class Every(Condition):
             raise ParserError(
                 f"A time cannot be counted from {based!r}.", hint=f"use one of {', '.join(_BASES)}"
             )
-        self.interval = seconds(interval)
+        self.interval = lasting(interval)
         self.based = based
         self.task = task_name(task)
 

@@ -30,6 +30,9 @@ class AlchemyDatabase:
             self._engine = sqlalchemy.create_engine(url)
         except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
             raise ConfigurationError(f"This is no database that can be reached: {error}") from None
+        if self._engine.dialect.name == "sqlite":
+            sqlalchemy.event.listen(self._engine, "connect", _begin_by_hand)
+            sqlalchemy.event.listen(self._engine, "begin", _lock_at_once)
 
     @contextmanager
     def transaction(self) -> Iterator[Execute]:
@@ -45,3 +48,12 @@ class AlchemyDatabase:
     def close(self) -> None:
         """See `Database`."""
         self._engine.dispose()
+
+
+def _begin_by_hand(connection: Any, _: Any) -> None:
+    connection.isolation_level = None
+
+
+def _lock_at_once(connection: Any) -> None:
+    """Take SQLite's lock for writing first: a transaction that reads and then writes does not wait for it."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

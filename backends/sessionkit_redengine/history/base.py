@@ -178,7 +178,7 @@ class History(ABC):
         return after, []
 
     def recover(self, session: str, now: float) -> list[RunRecord]:  # noqa: ARG002 - memory forgets its dead
-        """Find runs whose process is gone, mark them "crash" and return them."""
+        """Find runs whose process is gone, mark them "crash" and return those that nobody else has marked."""
         return []
 
     def paused(self, session: str) -> frozenset[str]:  # noqa: ARG002 - nobody else can pause them

@@ -74,9 +74,11 @@ class DatabaseHistory(OutputTable):
     def _opened(self) -> Database:
         database = self._connect()
         try:
-            with database.transaction() as execute:
-                for statement in (*SCHEMA, *INDEXES):
-                    execute(statement)
+            try:
+                _make_tables(database)
+            except database.errors:
+                # "If not exists" does not hold where two make them at once; now the other one has.
+                _make_tables(database)
         except database.errors as error:
             database.close()
             raise HistoryError(f"the history cannot be opened: {error}") from error
@@ -194,7 +196,13 @@ class DatabaseHistory(OutputTable):
             _put_last(execute, values, "run", run.started)
             return True
 
-        claimed: bool = self._do(record)
+        try:
+            claimed: bool = self._do(record)
+        except HistoryError:
+            # Two first runs of all at once: where both see that there is none, the database refuses one.
+            if seen or self.state(run.session, run.task) is None:
+                raise
+            return False
         self._claims += 1
         if self.max_runs is not None and self._claims % 100 == 0:
             self.trim(run.session)
@@ -214,9 +222,13 @@ class DatabaseHistory(OutputTable):
 
     def finish(self, run: RunRecord) -> None:
         """See `History`; a run that somebody else has given an end keeps that."""
+        self._finish(run)
+
+    def _finish(self, run: RunRecord) -> bool:
+        """Record an end; whether the run had none yet."""
         values = _values(run)
 
-        def record(execute: Execute) -> None:
+        def record(execute: Execute) -> bool:
             changed = execute(
                 "UPDATE redengine_runs SET ended = :ended, action = :action, error = :error "
                 "WHERE run_id = :run_id AND action = 'run'",
@@ -229,8 +241,10 @@ class DatabaseHistory(OutputTable):
                     f"UPDATE redengine_tasks SET fails = {failed} WHERE session = :session AND task = :task",  # noqa: S608 - constant text
                     values,
                 )
+            return bool(changed)
 
-        self._do(record)
+        ended: bool = self._do(record)
+        return ended
 
     def trim(self, session: str) -> None:
         """Forget all but the latest `max_runs` runs of a session; those on their way are kept."""
@@ -270,14 +284,16 @@ class DatabaseHistory(OutputTable):
             return live.rows, owners.rows
 
         live, owners = self._do(read)
-        alive = {row[0] for row in owners if Owner(*row[:4]).alive(row[4], now)}
+        alive = {row[0] for row in owners if Owner(*row[:4]).alive(row[4], now)} | {self.owner.id}
         lost = [run for run in (RunRecord(*row) for row in live) if run.owner not in alive]
         for run in lost:
             run.action, run.ended = "crash", now
             run.error = "The process that ran it ended before it did."
-            self.finish(run)
-        self._do(lambda execute: _drop_owners(execute, [row[0] for row in owners if row[0] not in alive]))
-        return lost
+        ours = [run for run in lost if self._finish(run)]
+        dead = [row[0] for row in owners if row[0] not in alive]
+        if dead:
+            self._do(lambda execute: _drop_owners(execute, dead))
+        return ours
 
     def others(self, now: float) -> bool:
         """Whether other schedulers that are alive use the same database; also gives a sign of life."""
@@ -356,6 +372,12 @@ class DatabaseHistory(OutputTable):
             self._database.close()
             self._database = None
             self._beat = float("-inf")
+
+
+def _make_tables(database: Database) -> None:
+    with database.transaction() as execute:
+        for statement in (*SCHEMA, *INDEXES):
+            execute(statement)
 
 
 def _latest_end(state: TaskState) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from sessionkit_redengine.history.base import History, Query, RunRecord
@@ -23,7 +24,10 @@ class MemoryHistory(History):
     """
 
     def __init__(self, max_runs: int = 10_000) -> None:
-        self._runs: deque[RunRecord] = deque(maxlen=max_runs)
+        self._max_runs = max_runs
+        self._runs: deque[RunRecord] = deque()
+        # The same by task: what a log is asked for most.
+        self._by_task: dict[str, deque[RunRecord]] = {}
         self._said: dict[str, dict[str, list[tuple[int, OutputLine]]]] = {}
         self._lock = threading.Lock()
 
@@ -36,19 +40,29 @@ class MemoryHistory(History):
         return None
 
     def claim(self, run: RunRecord, seen: str) -> bool:  # noqa: ARG002 - nobody else is there
-        """Keep a run."""
-        self._runs.append(run)
+        """Keep a run, and forget the oldest where there are too many."""
+        with self._lock:
+            self._runs.append(run)
+            self._by_task.setdefault(run.task, deque()).append(run)
+            if len(self._runs) > self._max_runs:
+                oldest = self._runs.popleft()
+                theirs = self._by_task[oldest.task]
+                theirs.popleft()
+                if not theirs:
+                    del self._by_task[oldest.task]
         return True
 
     def finish(self, run: RunRecord) -> None:
         """The record that was kept is the one that was changed."""
 
     def runs(self, session: str, query: Query) -> Iterator[RunRecord]:  # noqa: ARG002 - it has one
-        """See `History`."""
+        """See `History`: the latest ones of a task cost no more when there are many."""
         with self._lock:
-            known = list(self._runs)
-        wanted = [run for run in known if query.wants(run)]
-        yield from wanted if query.limit is None else wanted[max(0, len(wanted) - query.limit) :]
+            tasks = query.tasks
+            one = tasks is not None and len(tasks) == 1
+            known = self._by_task.get(min(tasks), ()) if tasks and one else self._runs
+            wanted = list(islice((run for run in reversed(known) if query.wants(run)), query.limit))
+        return reversed(wanted)
 
     def add_output(self, portions: Sequence[Portion]) -> None:
         """See `History`."""

@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from sessionkit.clock import Deadline
 from sessionkit_redengine.errors import HistoryError
 from sessionkit_redengine.history.port import Result
 
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
     from sessionkit_redengine.history.port import Execute
 
-_WAIT = 30.0  # seconds to wait for another process that is writing
+# Seconds to wait for another process that is writing: the scheduler waits with it, and tries again anyway.
+_WAIT = 5.0
 
 
 class SqliteDatabase:
@@ -32,7 +34,7 @@ class SqliteDatabase:
         except sqlite3.Error as error:
             raise HistoryError(f"the history {path} cannot be opened: {error}") from error
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            _log_ahead(connection)
             connection.execute("PRAGMA synchronous = NORMAL")
         except sqlite3.Error as error:
             connection.close()
@@ -42,13 +44,15 @@ class SqliteDatabase:
     @contextmanager
     def transaction(self) -> Iterator[Execute]:
         """See `Database`: the lock for writing is taken at the beginning, so that nothing read is stale."""
-        self._connection.execute("BEGIN IMMEDIATE")
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
         try:
             yield self._execute
+            connection.execute("COMMIT")
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            if connection.in_transaction:  # a full disk has ended it already
+                connection.execute("ROLLBACK")
             raise
-        self._connection.execute("COMMIT")
 
     def _execute(self, statement: str, values: dict[str, Any] | None = None) -> Result:
         cursor = self._connection.execute(statement, values or {})
@@ -57,3 +61,17 @@ class SqliteDatabase:
     def close(self) -> None:
         """See `Database`."""
         self._connection.close()
+
+
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to write-ahead logging; where several do so at once, SQLite itself does not wait."""
+    deadline = Deadline.after(_WAIT)
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if deadline.expired or "locked" not in str(error):
+                raise
+            deadline.sleep(0.01)
+        else:
+            return

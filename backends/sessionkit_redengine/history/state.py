@@ -19,13 +19,16 @@ class TaskState:
         status: The newest of `ACTIONS`, or None before the first run.
         last: The instant (seconds, UTC) of the latest of each action; for "run" when it started.
         last_due: When the latest run was due; later runs are reckoned from it, so nothing drifts.
-        anchor: The same for elapsed time: moved along when the clock is set back.
+        anchor: The same for elapsed time.
         fails: Failed and crashed runs since the last that was neither.
         running: Start instants of the runs on their way, by run id.
         run_id: The latest run's id, or "".
     """
 
-    __slots__ = ("_series", "anchor", "fails", "last", "last_due", "run_id", "running", "status")
+    __slots__ = (
+        *("_recorded", "_series", "anchor", "fails", "last", "last_due"),
+        *("run_id", "running", "status"),
+    )
 
     def __init__(self) -> None:
         self.status: str | None = None
@@ -35,30 +38,44 @@ class TaskState:
         self.fails = 0
         self.running: dict[str, float] = {}
         self.run_id = ""
+        self._recorded: dict[str, float] | None = None
         self._series: dict[str, list[float]] | None = None
 
     def start(self, run_id: str, started: float, due: float) -> None:
         """Note that a run began."""
         self.status = "run"
         self.run_id = run_id
-        self.last["run"] = started
+        self._put("run", started)
         self.last_due = self.anchor = due
         self.running[run_id] = started
-        self._note("run", started)
 
     def finish(self, run_id: str, action: str, ended: float) -> None:
         """Note how a run ended."""
         self.running.pop(run_id, None)
         self.status = "run" if self.running else action
-        self.last[action] = ended
+        self._put(action, ended)
         self.fails = self.fails + 1 if action in {"fail", "crash"} else 0
-        self._note(action, ended)
 
     def adopt(self, other: TaskState) -> None:
         """Become what another record says, which was read later."""
         for name in ("status", "last", "last_due", "anchor", "fails", "running", "run_id"):
             setattr(self, name, getattr(other, name))
-        self._series = None
+        self._series = self._recorded = None
+
+    def shift(self, seconds: float) -> None:
+        """Move all that happened by so much, because the clock was set; not what was due, which is a date."""
+        self._recorded = dict(self.recorded)
+        for instants in (self.last, self.running):
+            instants.update({key: instant + seconds for key, instant in instants.items()})
+        if self.anchor is not None:
+            self.anchor += seconds
+        if self._series is not None:
+            self._series = {key: [at + seconds for at in series] for key, series in self._series.items()}
+
+    @property
+    def recorded(self) -> dict[str, float]:
+        """`last` as the history has it, where the clock was set since."""
+        return self.last if self._recorded is None else self._recorded
 
     def latest(self, *actions: str) -> float | None:
         """The newest instant of any of these actions, or None."""
@@ -90,7 +107,10 @@ class TaskState:
         assert self._series is not None
         return self._series
 
-    def _note(self, action: str, at: float) -> None:
+    def _put(self, action: str, at: float) -> None:
+        self.last[action] = at
+        if self._recorded is not None:
+            self._recorded[action] = at
         if self._series is None:
             return
         series = self._series.setdefault(action, [])

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from datetime import datetime, timedelta, tzinfo
 from typing import NamedTuple
 
-from sessionkit_redengine.periods.durations import seconds
+from sessionkit_redengine.periods.durations import lasting
 from sessionkit_redengine.periods.zones import FIRST_INSTANT, LAST_INSTANT, local_zone
 
 FOREVER = float("inf")
@@ -44,6 +44,11 @@ class Period(ABC):
     """
 
     __slots__ = ()
+
+    @property
+    def cycle(self) -> float:
+        """Seconds between windows, up to an hour; infinity where they belong to dates."""
+        return FOREVER
 
     @abstractmethod
     def span(self, at: float, zone: tzinfo) -> Span:
@@ -201,7 +206,7 @@ class TimeDelta(Period):
     __slots__ = ("past",)
 
     def __init__(self, past: float | timedelta | str) -> None:
-        self.past = seconds(past)
+        self.past = lasting(past)
 
     def span(self, at: float, zone: tzinfo) -> Span:  # noqa: ARG002 - the period's interface
         """The stretch that ends at `at`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,8 @@ _ALIASES = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
-_MINUTE = 60.0
+_TO_SUNDAY = re.compile(r"-sun\b", re.IGNORECASE)
+_MINUTE, _HOUR = 60.0, 3_600.0
 
 
 class Cron(Period):
@@ -45,6 +47,14 @@ class Cron(Period):
         self._width = 1.0 if len(self.expression.split()) > 5 else _MINUTE
         self._memo: tuple[tzinfo, float, Span] | None = None
         self._times(datetime(2000, 1, 1))  # noqa: DTZ001 - only to have it read
+
+    @property
+    def cycle(self) -> float:
+        """See `Period`: as cron has it, what has a star for its hours belongs to no time of day."""
+        minute, hour = _ALIASES.get(self.expression, self.expression).split()[-5:-3]
+        if not hour.startswith("*"):
+            return FOREVER
+        return _MINUTE if minute.startswith("*") else _HOUR
 
     def span(self, at: float, zone: tzinfo) -> Span:
         """See `Period`."""
@@ -73,7 +83,8 @@ class Cron(Period):
                 "Cron expressions need cronsim.", hint='pip install "sessionkit[redengine]"'
             ) from None
         try:
-            return CronSim(_ALIASES.get(self.expression, self.expression), after)
+            # Weekdays begin with Sunday there; a week that ends with it is what people mean by "Sat-Sun".
+            return CronSim(_TO_SUNDAY.sub("-7", _ALIASES.get(self.expression, self.expression)), after)
         except CronSimError as error:
             raise ParserError(
                 f"{error} in this cron expression.",

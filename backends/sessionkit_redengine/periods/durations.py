@@ -41,10 +41,22 @@ def seconds(value: float | timedelta | str) -> float:
     if isinstance(value, timedelta):
         return _positive(value.total_seconds(), str(value))
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return _positive(float(value), str(value))
+        return _positive(_float(value), str(value))
     if not isinstance(value, str):
         raise ParserError(f"A duration is text, seconds or a timedelta, not {type(value).__name__}.")
     return _positive(_parse(value), value)
+
+
+def lasting(value: float | timedelta | str) -> float:
+    """The same for what has to end: an interval, a stretch of the past.
+
+    Raises:
+        ParserError: as `seconds`, and for `"never"`.
+    """
+    found = seconds(value)
+    if found == NEVER:
+        raise ParserError("A duration that never ends makes no sense here.", text=str(value))
+    return found
 
 
 def spelled(value: float) -> str:
@@ -65,13 +77,20 @@ def _positive(value: float, text: str) -> float:
     raise ParserError("A duration must be longer than nothing.", text=text)
 
 
+def _float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # an int of hundreds of digits
+        raise ParserError("A duration is not that long.") from None
+
+
 def _parse(text: str) -> float:
     stripped = text.strip()
     if stripped == "never":
         return NEVER
     if clock := _CLOCK.fullmatch(stripped):
         hours, minutes, secs = clock.groups()
-        return int(hours) * 3600 + int(minutes) * 60 + float(secs or 0)
+        return _countable(float(hours) * 3600 + int(minutes) * 60 + float(secs or 0), text)
     position = len(text) - len(text.lstrip())
     end = len(text.rstrip())
     total = 0.0
@@ -89,4 +108,11 @@ def _parse(text: str) -> float:
             )
         total += float(part[1]) * _UNITS[unit]
         position = part.end()
+    return _countable(total, text)
+
+
+def _countable(total: float, text: str) -> float:
+    """A number of so many digits that it became infinity is no way to say "never"."""
+    if total == NEVER:
+        raise ParserError("A duration is not that long.", text=text)
     return total

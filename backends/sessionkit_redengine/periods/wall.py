@@ -141,6 +141,11 @@ class _Short(WallPeriod):
     __slots__ = ()
     _length: ClassVar[float]
 
+    @property
+    def cycle(self) -> float:
+        """See `Period`."""
+        return self._length
+
     def _span(self, at: float, zone: tzinfo) -> Span:
         span = super()._span(at, zone)
         if span.until > LAST_INSTANT:

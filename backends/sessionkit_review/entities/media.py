@@ -32,9 +32,12 @@ class AssetVersion(Entity):
         self,
         path: str | os.PathLike[str],
         data: dict[str, Any] | None = None,
-        location: Location | str | None = "auto",
+        location: Location | str | None = None,
     ) -> Entity:
-        """Add a component to the version; see `ReviewSession.create_component`."""
+        """Add a component to the version; see `ReviewSession.create_component`.
+
+        Unlike there, it stays where it is unless a location is given; "auto" picks one.
+        """
         return self.session.create_component(path, {"version": self, **(data or {})}, location)
 
     def encode_media(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sessionkit.errors import ConfigurationError
 from sessionkit_review.entity import Entity
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
 
     from sessionkit_review.collection import Collection
 
@@ -39,6 +40,7 @@ class Job(Entity):
     """A job. Those that a client makes are of type "api_job"."""
 
     __slots__ = ()
+    only: ClassVar[Mapping[str, Any]] = {"type": "api_job"}
 
 
 class ProjectSchema(Entity):

@@ -126,10 +126,19 @@ class Location(Entity):
             ComponentNotInLocation: when one is not at its source.
             LocationError: when this location cannot be reached, or cannot name a component.
         """
-        froms = [sources] * len(components) if isinstance(sources, Location) else list(sources)
         present = [each for each in components if self.get_component_availability(each) == 100.0]
         if present:
             raise ComponentInLocation(f"{', '.join(map(str, present))} is in {self['name']} already")
+        self.add_new_components(components, sources, recursive)
+
+    def add_new_components(
+        self,
+        components: Sequence[Entity],
+        sources: Location | Sequence[Location],
+        recursive: bool = True,
+    ) -> None:
+        """See `add_components`, for those that were created a moment ago: nothing is asked about them."""
+        froms = [sources] * len(components) if isinstance(sources, Location) else list(sources)
         pairs = [
             (each, source)
             for component, source in zip(components, froms, strict=True)

@@ -106,11 +106,11 @@ class StandardStructure(Structure):
             # A member of a sequence is named like it, with its own frame.
             whole = self.get_resource_identifier(container, context)
             stem = PurePosixPath(whole).with_suffix("").with_suffix("")
-            return f"{stem}.{self.sanitise(str(entity['name']))}{entity['file_type'] or ''}"
+            return f"{stem}.{self.sanitise_for_filesystem(str(entity['name']))}{entity['file_type'] or ''}"
         version = entity["version"]
         if not version:
             raise LocationError(f"{entity} has no version to be named after", hint="commit it with one")
-        name = self.sanitise(str(entity["name"]))
+        name = self.sanitise_for_filesystem(str(entity["name"]))
         if entity.entity_type == "SequenceComponent":
             name = f"{name}.{expression_of(entity)}"
         return str(PurePosixPath(*self._folders(version), f"{name}{entity['file_type'] or ''}"))
@@ -122,12 +122,12 @@ class StandardStructure(Structure):
         if len(contexts) < 2 and self.project_versions_prefix:
             contexts.append(self.project_versions_prefix)
         folders = [*contexts, str(asset["name"]), f"v{int(version['version']):03d}"]
-        return [self.sanitise(folder) for folder in folders]
+        return [self.sanitise_for_filesystem(folder) for folder in folders]
 
-    def sanitise(self, name: str) -> str:
-        """`name` as every file system takes it."""
+    def sanitise_for_filesystem(self, value: str) -> str:
+        """`value` as every file system takes it."""
         if self.illegal_character_substitute is None:
-            return name
-        plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+            return value
+        plain = unicodedata.normalize("NFKD", value).encode("ascii", "ignore").decode()
         clean = re.sub(r"[^\w.\-]", self.illegal_character_substitute, plain)
         return self.illegal_character_substitute if clean in {"", ".", ".."} else clean

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from sessionkit_review.sandbox.encoding import SERVER_LOCATION
@@ -71,6 +72,9 @@ _ROLES = {
     "API": "API",
     "Assigned": "ASSIGNED",
 }
+AUTOMATIC: Json = {"scenario": "ftrack.automatic", "data": {}}
+"""Where files are kept until a studio says otherwise: each user's own way."""
+
 _ATTRIBUTE_TYPES = ("text", "boolean", "date", "enumerator", "number", "expression")
 
 
@@ -115,6 +119,7 @@ def basics(schema: Schema) -> dict[str, list[Json]]:
         "CustomAttributeType": [
             {"id": known("CustomAttributeType", n), "name": n, "core": True} for n in _ATTRIBUTE_TYPES
         ],
+        "Setting": [{"name": "storage_scenario", "group": "STORAGE", "value": json.dumps(AUTOMATIC)}],
         **_workflow(),
     }
 

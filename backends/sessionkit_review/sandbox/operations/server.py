@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from sessionkit_review.sandbox.basics import AUTOMATIC
 from sessionkit_review.sandbox.operations.call import Call, text, texts
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ def server_information(call: Call, operation: Mapping[str, Any]) -> Json:
         "schema_hash": call.storage.schema.hash,
         "is_timezone_support_enabled": True,
         "is_nested_subqueries_enabled": True,
-        "storage_scenario": {"scenario": "ftrack.automatic", "data": {}},
+        "storage_scenario": _storage_scenario(call),
         "user_information": {
             "id": call.user.id,
             "username": call.user.username,
@@ -41,6 +43,20 @@ def server_information(call: Call, operation: Mapping[str, Any]) -> Json:
     }
     wanted = texts(operation, "values")
     return {name: found[name] for name in wanted if name in found} if wanted else found
+
+
+def _storage_scenario(call: Call) -> Json:
+    """Where files are kept, as the administrators' setting has it."""
+    if "Setting" not in call.storage.schema:
+        return AUTOMATIC
+    row = call.storage.db.execute(
+        "SELECT value FROM review_Setting WHERE name = 'storage_scenario' AND \"group\" = 'STORAGE'"
+    ).fetchone()
+    try:
+        found = json.loads(row[0]) if row is not None else None
+    except (TypeError, ValueError):
+        found = None
+    return found if isinstance(found, dict) else AUTOMATIC
 
 
 def schemas(call: Call, _: Mapping[str, Any]) -> list[Json]:

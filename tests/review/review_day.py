@@ -1,8 +1,11 @@
 # ruff: noqa: T201 - it talks to its caller through its output
-"""A working day with the vendor's own client, run by its own Python; prints what it saw as JSON.
+"""A working day with a client, the vendor's own or ours; prints what it saw as JSON.
 
-Steps are plain functions that share a `Day`. Everything is checked from outside too, so that a step needs to
-return only what the client made of the answers.
+    python review_day.py ftrack|ours
+
+Steps are plain functions that share a `Day`; they know the two clients apart only by `review_clients`. At the
+end of the afternoon it writes every row that it reads to rows.json and waits for a line before it tidies up.
+Everything is checked from outside too: a step returns only what the client made of the answers.
 """
 
 import json
@@ -10,13 +13,12 @@ import sys
 import time
 from pathlib import Path
 
-import ftrack_api
-import ftrack_api.event.base
-import ftrack_api.event.hub
-import ftrack_api.exception
-import requests
+from review_clients import CLIENTS
+from review_rows import rows_of
 
 STEPS = []
+MOUNTS = ("linux", "osx", "windows")
+AWKWARD = 'say "no" \\ {1} 線 speed limit 5 mph'
 
 
 def step(function):
@@ -27,12 +29,14 @@ def step(function):
 class Day:
     """What the steps hand on to later ones."""
 
-    def __init__(self, folder):
+    def __init__(self, client, folder):
+        self.client = client
         self.folder = Path(folder)
-        self.session = ftrack_api.Session(
-            auto_connect_event_hub=False, schema_cache_path=str(self.folder), plugin_paths=[]
-        )
+        self.session = self.open(auto_connect_event_hub=False)
         self.user = self.session.query(f'User where username is "{self.session.api_user}"').one()
+
+    def open(self, **options):
+        return self.client.Session(**{"schema_cache_path": str(self.folder), "plugin_paths": [], **options})
 
 
 def names(entities):
@@ -41,16 +45,16 @@ def names(entities):
 
 @step
 def sign_in(day):
-    cached = json.loads((day.folder / "ftrack_api_schema_cache.json").read_text())
-    with ftrack_api.Session(schema_cache_path=str(day.folder), plugin_paths=[]) as warm:
+    with day.open() as warm:
         types = len(warm.types)
+    cached = day.client.cached_types(day.folder)
     refused = []
     for arguments in ({"api_key": "wrong"}, {"api_user": "nobody"}):
         try:
-            ftrack_api.Session(schema_cache_path=False, plugin_paths=[], **arguments)
-        except ftrack_api.exception.ServerError as error:
+            day.open(schema_cache_path=False, **arguments)
+        except day.client.ServerError as error:
             refused.append(str(error))
-    return {"types": types, "cached": len(cached), "refused": refused}
+    return {"types": types, "cached": cached, "refused": refused}
 
 
 @step
@@ -110,7 +114,7 @@ def page_through(day):
 def _error(day, expression):
     try:
         day.session.call([{"action": "query", "expression": f"select id from {expression}"}])
-    except ftrack_api.exception.ServerError as error:
+    except day.client.ServerError as error:
         return str(error)
     return None
 
@@ -136,8 +140,9 @@ def create_a_project(day):
     task["status"] = statuses[2]
     task["description"] = "First light."
     task["end_date"] = "2031-05-06"
+    task["bid"] = 3.5
     session.commit()
-    again = ftrack_api.Session(schema_cache_path=str(day.folder), plugin_paths=[])
+    again = day.open()
     seen = again.get("Task", task["id"])
     result = {
         "filled": None not in filled,
@@ -168,7 +173,7 @@ def keep_to_the_rules(day):
         try:
             session.create(entity_type, data)
             session.commit()
-        except ftrack_api.exception.ServerError as error:
+        except day.client.ServerError as error:
             refused[name] = str(error)
         finally:
             session.rollback()
@@ -190,14 +195,16 @@ def set_custom_attributes(day):
     shot["metadata"]["lens"] = "35mm"
     shot["metadata"]["stop"] = "2.8"
     session.commit()
-    shot["metadata"] = {"lens": "50mm"}
+    shot["metadata"] = {"lens": "50mm", "größe": AWKWARD}
     session.commit()
     session.reset()
     shot = session.query('Shot where name is "hs000"').one()
     day.project = session.get("Project", day.project["id"])
     day.user = session.query(f'User where username is "{session.api_user}"').one()
     day.tasks = [session.get("Task", task["id"]) for task in day.tasks]
+    found = session.query('Shot where metadata any (key is "größe" and value like "%no%")')
     return {
+        "awkward": names(found),
         "before": before,
         "after": dict(shot["custom_attributes"]),
         "metadata": dict(shot["metadata"]),
@@ -223,7 +230,7 @@ def talk_in_notes(day):
     )
     reply = note.create_reply("Yes, by two degrees.", author=other)
     session.commit()
-    fresh = ftrack_api.Session(schema_cache_path=str(day.folder), plugin_paths=[])
+    fresh = day.open()
     seen = fresh.query(
         "select content, replies.content, author.username, recipients from Note "
         f'where parent_id is "{task["id"]}"'
@@ -259,8 +266,7 @@ def publish_versions(day):
     session.commit()
     day.component = component
     url = server.get_url(component)
-    with requests.get(url, timeout=20) as answer:
-        downloaded = answer.content
+    downloaded = day.client.fetch(session, url)[2]
     # The client reads a component through its location's accessor as well.
     identifier = server.get_resource_identifier(component)
     data = server.accessor.open(identifier, "rb")
@@ -268,11 +274,8 @@ def publish_versions(day):
     data.close()
     disk = session.create("Location", {"name": "studio.disk"})
     session.commit()
-    import ftrack_api.accessor.disk
-    import ftrack_api.structure.id
-
-    disk.accessor = ftrack_api.accessor.disk.DiskAccessor(prefix=str(day.folder / "disk"))
-    disk.structure = ftrack_api.structure.id.IdStructure()
+    disk.accessor = day.client.DiskAccessor(prefix=str(day.folder / "disk"))
+    disk.structure = day.client.IdStructure()
     disk.priority = 1
     disk.add_component(component, server)
     sequence = _sequence(day, disk)
@@ -284,7 +287,7 @@ def publish_versions(day):
         "downloaded": downloaded == source.read_bytes(),
         "read": read == source.read_bytes(),
         "size": component["size"],
-        "available": sorted(component.get_availability().values()),
+        "available": [component.get_availability()[place["id"]] for place in (server, disk)],
         "copied": Path(disk.get_filesystem_path(component)).read_bytes() == source.read_bytes(),
         "sequence": sequence,
         "uses": _use_one_another(day),
@@ -318,38 +321,36 @@ def _use_one_another(day):
 @step
 def encode(day):
     session, version = day.session, day.versions[-1]
-    job = _wait(session, version.encode_media(str(day.folder / "picture.png")))
+    job = _wait(day, version.encode_media(str(day.folder / "picture.png")))
     output = json.loads(job["data"])["output"]
     film = day.folder / "film.mp4"
     film.write_bytes(b"not really a film")
-    second = _wait(session, version.encode_media(str(film)))
+    second = _wait(day, version.encode_media(str(film)))
     noise = day.folder / "noise.png"
     noise.write_bytes(b"not really a picture")
-    third = _wait(session, version.encode_media(str(noise)))
+    third = _wait(day, version.encode_media(str(noise)))
     session.reset()
     day.versions = [session.get("AssetVersion", each["id"]) for each in day.versions]
     day.user = session.get("User", day.user["id"])
     version = day.versions[-1]
-    with requests.get(version["thumbnail_url"]["value"], timeout=20) as answer:
-        thumbnail = answer.content
+    _, kind, thumbnail = day.client.fetch(session, version["thumbnail_url"]["value"])
     return {
         "status": [[each["status"], each["finished_at"] is not None] for each in (job, second, third)],
         "formats": [each["format"] for each in output],
         "components": sorted(names(version["components"])),
-        "thumbnail": [answer.headers["content-type"], thumbnail[:3] == b"\xff\xd8\xff"],
+        "thumbnail": [kind, thumbnail[:3] == b"\xff\xd8\xff"],
         "job_components": len(session.get("Job", job["id"])["job_components"]),
     }
 
 
-def _wait(session, job):
-    deadline = time.monotonic() + 20
+def _wait(day, job):
+    session, deadline = day.session, time.monotonic() + 20
     while time.monotonic() < deadline:
         session.populate(job, "status, data, finished_at")
         if job["status"] in ("done", "failed"):
             return job
         time.sleep(0.02)
-        session.cache.remove(session.cache_key_maker.key(ftrack_api.inspection.identity(job)))
-        job = session.get("Job", job["id"])
+        job = day.client.again(session, job)
     raise AssertionError("the job does not end")
 
 
@@ -359,11 +360,10 @@ def set_thumbnails(day):
     component = task.create_thumbnail(str(day.folder / "picture.png"))
     session.commit()
     server = session.query('Location where name is "ftrack.server"').one()
-    with requests.get(server.get_thumbnail_url(component, size=64), timeout=20) as answer:
-        return {
-            "set": session.get("Task", task["id"])["thumbnail_id"] == component["id"],
-            "type": answer.headers["content-type"],
-        }
+    return {
+        "set": session.get("Task", task["id"])["thumbnail_id"] == component["id"],
+        "type": day.client.fetch(session, server.get_thumbnail_url(component, size=64))[1],
+    }
 
 
 def session_task(day):
@@ -419,8 +419,8 @@ def keep_time(day):
     user.start_timer(task, comment="painting")
     try:
         user.start_timer(task)
-    except ftrack_api.exception.NotUniqueError as error:
-        twice = type(error).__name__
+    except day.client.NotUnique:
+        twice = True
     session.rollback()
     log = user.stop_timer()
     session.reset()
@@ -481,7 +481,7 @@ def ask_for_the_rest(day):
     granted = len(session.query("UserSecurityRoleProject").all())
     session.call([{"action": "revoke_user_security_role_project", **grant}])
     session.call([{"action": "remove_user_security_role", **common}])
-    with ftrack_api.Session(strict_api=True, schema_cache_path=str(day.folder), plugin_paths=[]) as strict:
+    with day.open(strict_api=True) as strict:
         rows = strict.call(
             [
                 {
@@ -493,12 +493,10 @@ def ask_for_the_rest(day):
         )[0]["data"]
     try:
         session.call([{"action": "make_tea"}])
-    except ftrack_api.exception.ServerError as error:
+    except day.client.ServerError as error:
         unknown = str(error)
     key = user.session.reset_remote("api_key", entity=user)["api_key"]
-    with ftrack_api.Session(
-        api_user="petra.novak", api_key=key, schema_cache_path=str(day.folder), plugin_paths=[]
-    ) as other:
+    with day.open(api_user="petra.novak", api_key=key) as other:
         signed_in = other.query("select username from User where username is petra.novak").one()["username"]
     return {
         "widget": session.get_widget_url("info", entity=task).partition("?")[0],
@@ -513,9 +511,7 @@ def ask_for_the_rest(day):
 
 @step
 def hear_events(day):
-    session = ftrack_api.Session(
-        auto_connect_event_hub=True, schema_cache_path=str(day.folder), plugin_paths=[]
-    )
+    session = day.open(auto_connect_event_hub=True)
     hub, task, heard, replies = session.event_hub, session_task(day), [], []
     deadline = time.monotonic() + 20
     while not hub.connected and time.monotonic() < deadline:
@@ -525,7 +521,7 @@ def hear_events(day):
     hub.wait(0.2)
     task["description"] = "Heard of."
     day.session.commit()
-    question = ftrack_api.event.base.Event(topic="day.question", data={"number": 21})
+    question = day.client.Event(topic="day.question", data={"number": 21})
     hub.publish(question, on_reply=replies.append)
     while not (heard and replies) and time.monotonic() < deadline:
         hub.wait(0.1)
@@ -536,12 +532,88 @@ def hear_events(day):
         "replies": [reply["data"] for reply in replies],
     }
     session.close()
-    stranger = ftrack_api.event.hub.EventHub(session.server_url, session.api_user, "wrong")
+    stranger = day.client.EventHub(session.server_url, session.api_user, "wrong")
     try:
         stranger.connect()
-    except ftrack_api.exception.EventHubConnectionError:
+    except day.client.HubConnectionError:
         result["stranger"] = "refused"
     return result
+
+
+@step
+def set_up_the_storage(day):
+    """An administrator answers the wizard's forms; whoever opens a session then keeps files there."""
+    mount, forms = day.folder / "central", []
+    mount.mkdir()
+    with day.open() as session:
+        day.client.offer_storage(session)
+        session.event_hub.connect()
+
+        def ask(form=None, **answers):
+            given = (
+                {item["name"]: item.get("value") for item in form["items"] if "name" in item} if form else {}
+            )
+            data = {"scenario_id": "ftrack.centralized-storage", "values": {**given, **answers}}
+            (form,) = _asked(day, session, "ftrack.storage-scenario.configure", data)
+            forms.append([form["state"], sorted(item["name"] for item in form["items"] if "name" in item)])
+            return form
+
+        offered = [each["id"] for each in _asked(day, session, "ftrack.storage-scenario.discover", {})]
+        form = ask(ask(), location_id="no-such-location")
+        form = ask(form, location_id="create_new_location")
+        form = ask(ask(form, location_name=""), location_name="studio.central", location_label="Central")
+        form = ask(
+            form, linux_mount_point=str(mount), osx_mount_point=str(mount), windows_mount_point=str(mount)
+        )
+        ask(form)
+    with day.open() as fresh:
+        scenario = fresh.server_information["storage_scenario"]
+        location = fresh.pick_location()
+        version = fresh.get("AssetVersion", day.versions[-1]["id"])
+        component = fresh.create_component(
+            str(day.folder / "take.txt"), {"name": "central", "version": version}
+        )
+        path = Path(location.get_filesystem_path(component))
+        web = fresh.create_component(
+            str(day.folder / "picture.png"), {"name": "ftrackreview-mp4", "version": version}
+        )
+        problems = [
+            _problem(day, fresh, scenario, {}),
+            _problem(day, fresh, scenario, dict.fromkeys(MOUNTS, "")),
+        ]
+        problems.append(_problem(day, fresh, scenario, dict.fromkeys(MOUNTS, "/no/such/folder")))
+        return {
+            "offered": offered,
+            "forms": forms,
+            "location": [location["name"], location["label"], location.priority, scenario["scenario"]],
+            "mounts": sorted(scenario["data"]["accessor"]["mount_points"]),
+            "path": str(path.relative_to(mount)),
+            "kept": path.read_bytes() == (day.folder / "take.txt").read_bytes(),
+            "web": [each["location"]["name"] for each in web["component_locations"]],
+            "problems": problems,
+        }
+
+
+def _problem(day, session, scenario, mounts):
+    scenario = json.loads(json.dumps(scenario))
+    scenario["data"]["accessor"]["mount_points"].update(mounts)
+    return any(_asked(day, session, "ftrack.connect.verify-startup", {"storage_scenario": scenario}))
+
+
+def _asked(day, session, topic, data):
+    return session.event_hub.publish(day.client.Event(topic=topic, data=data), synchronous=True)
+
+
+@step
+def leave_everything_to_others(day):
+    """What is there now is compared with what the other client reads."""
+    day.session.get("User", day.user["id"]).start_timer(session_task(day), comment="still at it")
+    with day.open() as fresh:
+        rows = rows_of(day.client, fresh)
+    (day.folder / "rows.json").write_text(json.dumps(rows))
+    print("ready", flush=True)
+    sys.stdin.readline()
+    return {name: len(found) for name, found in rows.items()}
 
 
 @step
@@ -550,9 +622,7 @@ def tidy_up(day):
     component = session.get("FileComponent", day.component["id"])
     server = session.query('Location where name is "ftrack.server"').one()
     server.remove_component(component)
-    url = server.accessor.get_url(component["id"])
-    with requests.get(url, timeout=20) as answer:
-        removed = answer.status_code
+    stored = day.client.exists(server, component["id"])
     session.delete(session.query('Project where name is "heron"').one())
     session.commit()
     session.reset()
@@ -566,11 +636,11 @@ def tidy_up(day):
             "Component": f"id is {component['id']}",
         }.items()
     }
-    return {"removed": removed, "left": left}
+    return {"stored": stored, "left": left}
 
 
-def main():
-    day = Day(Path.cwd())
+def main(client):
+    day = Day(CLIENTS[client](), Path.cwd())
     seen = {}
     for each in STEPS:
         began = time.monotonic()
@@ -581,4 +651,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])
