@@ -73,7 +73,8 @@ def test_what_a_function_prints_and_logs(real, execution, capfd):
     FuncTask(work.speak, session=session, name="a")
     session.run()
     assert said(session, "a") == SAID
-    assert "to out\n" in capfd.readouterr().out  # and it goes where it always went
+    if execution != "process":  # whose streams are those of the fork server
+        assert "to out\n" in capfd.readouterr().out  # and it goes where it always went
 
 
 @pytest.mark.parametrize("start", ["spawn", "fork"])
@@ -498,6 +499,24 @@ def test_a_program_is_heard_before_it_ends(real):
     finally:
         session.shut_down(force=True)
         thread.join(20)
+
+
+def test_what_a_worker_prints_goes_where_it_went_before(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        f"import sys; sys.path[:0] = {[str(HERE), str(ROOT), str(ROOT / 'backends')]!r}\n"
+        "import redengine_work as work\n"
+        "from sessionkit_redengine import FuncTask, Session\n"
+        "if __name__ == '__main__':\n"
+        "    session = Session(execution='process')\n"
+        "    FuncTask(work.speak, session=session, name='a')\n"
+        "    session.run()\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, str(program)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, timeout=60)
+    assert done.stdout == "to out\n"
+    assert "to err\n3 missing\n" in done.stderr
 
 
 def test_a_child_that_a_task_forks_is_heard_by_nobody(real):

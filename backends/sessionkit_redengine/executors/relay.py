@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -42,6 +43,9 @@ class Relay:
 
     def answer(self, answer: bytes) -> None:
         """Send what is left of what the run said, and its answer. After that the process says nothing."""
+        for stream in (sys.stdout, sys.stderr):  # the process ends without asking them
+            with suppress(Exception):
+                stream.flush()
         self.output.end()
         with self._lock:
             self._busy = False
