@@ -40,6 +40,7 @@ MODULES: Final = (
     "sessionkit.sandbox",
     "sessionkit.sandbox.faults",
     "sessionkit.testing",
+    "sessionkit.testing.conformance",
     "sessionkit_dyn",
     "sessionkit_dyn.zones",
     "sessionkit_dyn.records",

@@ -292,6 +292,7 @@ class SessionEngine(metaclass=Singleton):
         twin.reset_own_state()
         fork.aware(twin)
         registry.track(twin)
+        twin.announce_opened()
         return twin
 
     @contextmanager
@@ -434,6 +435,10 @@ class SessionEngine(metaclass=Singleton):
 
     def _make_hub(self) -> EventHub:
         return self._hub_factory(self) if self._hub_factory is not None else _local_hub()
+
+    def announce_opened(self) -> None:
+        """Say on the hub that the session is there; only a hub that was chosen for it can have listeners."""
+        self._announce("sessionkit.session.opened")
 
     def _announce(self, topic: str, **data: Any) -> None:
         """Emit a framework event, if anybody has subscribed to this session's hub."""

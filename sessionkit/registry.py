@@ -189,6 +189,16 @@ class Singleton(ABCMeta):
         # Functions without a class to look through: asking who is current is done for every call.
         cls.get_session, cls.current = _lookups(cls, cls._slot)
 
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """The constructor's, for `help()` and prompts: `__call__` below would hide it."""
+        constructors: list[Any] = [vars(kind)["__init__"] for kind in cls.__mro__ if "__init__" in vars(kind)]
+        # One that only hands through what it is given is no help: then its base's.
+        telling = (each for each in map(_signature, constructors) if any(_is_named(each)))
+        constructor = next(telling, inspect.Signature())
+        parameters = list(constructor.parameters.values())[1:]
+        return constructor.replace(parameters=parameters, return_annotation=inspect.Signature.empty)
+
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         """The session that is meant here; see the class."""
         if getattr(cls, "__metakey__", None) is None:
@@ -209,6 +219,11 @@ class Singleton(ABCMeta):
         return session
 
 
+def _is_named(constructor: inspect.Signature) -> Iterator[bool]:
+    for parameter in list(constructor.parameters.values())[1:]:
+        yield parameter.kind not in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
+
+
 def construct(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A session of `cls` that is not current anywhere; a constructor that fails leaves nothing open."""
     session = cls.__new__(cls, *args, **kwargs)
@@ -220,6 +235,7 @@ def construct(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         raise
     session.arguments = fingerprint(cls, args, kwargs)
     track(session)
+    session.announce_opened()
     return session
 
 

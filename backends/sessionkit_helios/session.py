@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -152,9 +153,13 @@ class HeliosSession(HttpEngine):
         return self.max_concurrency or WORKERS
 
     def __enter__(self) -> Self:
-        self.check_open()
-        self._credential.source.get(deadline=Deadline.after(self.timeout, self.clock))
-        return super().__enter__()
+        super().__enter__()
+        try:
+            self._credential.source.get(deadline=Deadline.after(self.timeout, self.clock))
+        except BaseException:
+            self.__exit__(*sys.exc_info())  # nobody else will: the block was never entered
+            raise
+        return self
 
     def __str__(self) -> str:
         token = self.token

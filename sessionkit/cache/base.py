@@ -100,6 +100,31 @@ class Cache(ABC):
             with suppress(KeyError):
                 self.remove(key)
 
+    # --- values that may have become wrong while they were on their way here ---
+
+    _epoch: Any = None
+
+    def epoch(self) -> Any:
+        """A token that changes with every `advance()`, by whichever thread or process shares this cache."""
+        return self._epoch
+
+    def advance(self) -> None:
+        """Refuse, from now on, the values that were asked for before: something has changed."""
+        self._epoch = object()
+
+    def set_within(self, epoch: Any, key: Key, value: Any) -> bool:
+        """Keep `value` unless `epoch`, as it was when the value was asked for, is over; tell whether.
+
+        >>> epoch = cache.epoch()                                                         # doctest: +SKIP
+        >>> cache.set_within(epoch, "zones", ask_for_zones())                             # doctest: +SKIP
+
+        One step in every cache of sessionkit; in one of your own that does not see to it, two.
+        """
+        if self.epoch() != epoch:
+            return False
+        self.set(key, value)
+        return True
+
     def close(self) -> None:  # noqa: B027 -- most caches hold nothing that wants closing
         """Give back files and connections. The cache is not used afterwards; closing twice is harmless."""
 
@@ -138,6 +163,20 @@ class ProxyCache(Cache):
     def clear(self, pattern: str | re.Pattern[str] | None = None) -> None:
         """Remove the keys in which `pattern` is found; without one, all."""
         self.proxied.clear(pattern)
+
+    def epoch(self) -> Any:
+        """The epoch of `proxied`."""
+        return self.proxied.epoch()
+
+    def advance(self) -> None:
+        """Begin another epoch of `proxied`."""
+        self.proxied.advance()
+
+    def set_within(self, epoch: Any, key: Key, value: Any) -> bool:
+        """Keep `value` for `key` unless `epoch` is over."""
+        if type(self).set is not ProxyCache.set:  # a subclass does something on the way
+            return super().set_within(epoch, key, value)
+        return self.proxied.set_within(epoch, key, value)
 
     def close(self) -> None:
         """Close `proxied`."""

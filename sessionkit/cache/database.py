@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import random
 import sqlite3
 import stat
 import threading
@@ -34,6 +35,7 @@ _T = TypeVar("_T")
 
 # Marks the file as ours, so that no other program's database is ever written to.
 _APPLICATION_ID = 0x736B6301
+_EPOCHS = 2**31
 _SCHEMA = """
 CREATE TABLE entries (
     key PRIMARY KEY NOT NULL,       -- no type: text and bytes stay different
@@ -235,8 +237,23 @@ def _prepare(connection: sqlite3.Connection) -> None:
         with transaction(connection):
             connection.execute(_SCHEMA)
             connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            begin_epoch(connection, random.randrange(1, _EPOCHS))  # noqa: S311 - no secret
     # The database survives a killed process in any case; only a power cut may cost the last writes.
     connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def read_epoch(connection: sqlite3.Connection) -> int:
+    """The number kept in the file's head: no table, and part of the transaction, as any other content."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def begin_epoch(connection: sqlite3.Connection, number: int | None = None) -> None:
+    """Change it; a new file begins anywhere, so that it is not taken for the one before it."""
+    if number is not None:
+        connection.execute(f"PRAGMA user_version = {number}")
+        return
+    with transaction(connection):
+        connection.execute(f"PRAGMA user_version = {read_epoch(connection) % (_EPOCHS - 1) + 1}")
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 from sessionkit.cache.base import Cache, check_bounds, matcher
-from sessionkit.cache.database import Database, transaction
+from sessionkit.cache.database import Database, begin_epoch, read_epoch, transaction
 from sessionkit.clock import SYSTEM_CLOCK, Clock
 from sessionkit.errors import CacheError
 
@@ -81,17 +81,46 @@ class FileCache(Cache):
         Raises:
             TypeError: when `value` is neither.
         """
+        row = self._row(key, value)
+        self._database.write(lambda connection: self._insert(connection, row))
+
+    def epoch(self) -> int:
+        """A number in the file that changes with every `advance()` of any process."""
+        return self._database.read(read_epoch)
+
+    def advance(self) -> None:
+        """Begin another epoch, for all who use the file."""
+        self._database.write(begin_epoch)
+
+    def set_within(self, epoch: Any, key: Key, value: Any) -> bool:
+        """Keep `value`, text or bytes, for `key` unless `epoch` is over."""
+        row = self._row(key, value)
+
+        def insert(connection: sqlite3.Connection) -> int | None:
+            with transaction(connection):
+                within = read_epoch(connection) == epoch
+                return connection.execute(_INSERT, row).lastrowid if within else None
+
+        def task(connection: sqlite3.Connection) -> bool:
+            written = insert(connection)
+            self._after(connection, written)
+            return written is not None
+
+        return self._database.write(task)
+
+    def _row(self, key: Key, value: Any) -> tuple[Any, ...]:
         if not isinstance(value, (str, bytes)):
             kind = type(value).__name__
             raise TypeError(f"a FileCache keeps text or bytes, not {kind}: put a SerialisedCache around it")
         try:
-            row = (key, value, self._now(), _checksum(key, value))
+            return key, value, self._now(), _checksum(key, value)
         except UnicodeEncodeError as error:
             raise CacheError("Text with lone surrogates cannot be kept in a file.") from error
-        self._database.write(lambda connection: self._insert(connection, row))
 
     def _insert(self, connection: sqlite3.Connection, row: tuple[Any, ...]) -> None:
-        written = connection.execute(_INSERT, row).lastrowid
+        self._after(connection, connection.execute(_INSERT, row).lastrowid)
+
+    def _after(self, connection: sqlite3.Connection, written: int | None) -> None:
         # Row numbers grow with every write of any process: they tell when it is time, without a counter.
         if written is not None and written % self._sweep_every == 0:
             self._sweep(connection)

@@ -95,14 +95,14 @@ class Miss:
         key: Under which the answer will be kept; None when it will not be.
         kept: An answer past its time.
         headers: The call's own headers, lower-case name to value.
-        changes: How many invalidations there had been when the call began.
+        epoch: The cache's, when the call began: what comes after another has begun is not kept.
     """
 
     conditions: Mapping[str, str] = field(default_factory=dict)
     key: str | None = None
     kept: Hit | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    changes: int = 0
+    epoch: object = None
 
 
 class ResponseCache:
@@ -151,7 +151,6 @@ class ResponseCache:
         self._touches = touches
         self._max_body = max_body
         self._now = clock.time
-        self._changes = 0
         self._trusted_since = float("-inf")
         self._lock = threading.RLock()
         fork.aware(self)
@@ -169,16 +168,22 @@ class ResponseCache:
         asked = freshness.directives(headers) if headers else headers
         if key is None or "no-store" in asked or (headers and not _PARTIAL.isdisjoint(headers)):
             return Miss()
-        changes = self._changes
         kept = self._load(key, headers)
         if kept is None:
-            return Miss(key=key, headers=headers, changes=changes)
+            return self._miss(Miss(key=key, headers=headers))
         limit = (
             min(kept.lifetime, freshness.seconds(asked["max-age"])) if "max-age" in asked else kept.lifetime
         )
         if kept.age < limit and "no-cache" not in asked:
             return kept
-        return Miss(freshness.validators(kept.headers), key, kept, headers, changes)
+        return self._miss(Miss(freshness.validators(kept.headers), key, kept, headers))
+
+    def _miss(self, miss: Miss) -> Miss:
+        try:
+            return replace(miss, epoch=self._cache.epoch())
+        except CacheError as error:
+            _log.warning("The cache could not be read: %s", error)
+            return replace(miss, key=None)
 
     def store(self, miss: Miss, response: Response) -> Hit | None:
         """Keep `response` if that is allowed and useful.
@@ -219,7 +224,8 @@ class ResponseCache:
     def clear(self, pattern: Pattern | None = None) -> None:
         """Drop the answers in whose key `pattern` is found; without one, all of this identity.
 
-        An answer that is on its way meanwhile is not kept: it may be from before the change.
+        An answer that is on its way meanwhile, to any process that shares the cache, is not kept: it may be
+        from before the change.
         """
         self._change(lambda: self._cache.clear(pattern))
 
@@ -229,8 +235,8 @@ class ResponseCache:
 
     def _change(self, drop: Callable[[], object]) -> None:
         with self._lock:
-            self._changes += 1
             try:
+                self._cache.advance()
                 drop()
             except KeyError:
                 return
@@ -281,10 +287,8 @@ class ResponseCache:
             _log.info("An answer that quotes a secret was not cached.")
             return
         with self._lock:
-            if miss.changes != self._changes:  # it may be from before the change
-                return
             try:
-                self._cache.set(miss.key, raw)
+                self._cache.set_within(miss.epoch, miss.key, raw)  # or not: it may be from before a change
             except CacheError as error:
                 _log.warning("An answer could not be cached: %s", error)
 

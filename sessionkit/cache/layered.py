@@ -81,6 +81,22 @@ class LayeredCache(Cache):
             for cache in reversed(self.caches):
                 cache.set(key, value)
 
+    def epoch(self) -> Any:
+        """The epochs of all layers."""
+        return tuple(cache.epoch() for cache in self.caches)
+
+    def advance(self) -> None:
+        """Begin another epoch of every layer, and promote nothing that was read before."""
+        with self._writing():
+            for cache in reversed(self.caches):
+                cache.advance()
+
+    def set_within(self, epoch: Any, key: Key, value: Any) -> bool:
+        """Keep `value` for `key` in every layer, from the deepest up to one whose epoch is over."""
+        with self._writing():
+            layers = zip(reversed(self.caches), reversed(epoch), strict=True)
+            return all(cache.set_within(theirs, key, value) for cache, theirs in layers)
+
     def remove(self, key: Key) -> Any:
         """Take the value out of every layer, and return the topmost; KeyError when none had it."""
         found: list[Any] = []

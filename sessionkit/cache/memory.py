@@ -132,6 +132,16 @@ class MemoryCache(Cache):
                 self._drop(next(iter(self._entries)))
                 self._evictions += 1
 
+    def set_within(self, epoch: Any, key: Key, value: Any) -> bool:
+        """Keep `value` for `key` unless `epoch` is over."""
+        with self._lock:
+            return super().set_within(epoch, key, value)
+
+    def advance(self) -> None:
+        """Begin another epoch."""
+        with self._lock:
+            super().advance()
+
     def remove(self, key: Key) -> Any:
         """Take the value out, and return it; KeyError when there is none."""
         with self._lock:

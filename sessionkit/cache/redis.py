@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from sessionkit.cache.base import Cache, check_bounds, matcher
@@ -56,11 +57,38 @@ class RedisCache(Cache):
         Raises:
             TypeError: when `value` is neither.
         """
-        if not isinstance(value, (str, bytes)):
-            kind = type(value).__name__
-            raise TypeError(f"a RedisCache keeps text or bytes, not {kind}: put a SerialisedCache around it")
+        raw = _raw(value)
         with _errors():
-            self._client.set(self._outside(key), _tagged(value), px=self._milliseconds)
+            self._client.set(self._outside(key), raw, px=self._milliseconds)
+
+    def epoch(self) -> bytes:
+        """A text in Redis that changes with every `advance()` of anybody."""
+        with _errors(), self._client.pipeline(transaction=True) as pipe:
+            pipe.set(self._prefix + _EPOCH, uuid.uuid4().hex, nx=True)  # lost or not there yet: a new one
+            pipe.get(self._prefix + _EPOCH)
+            return bytes(pipe.execute()[1])
+
+    def advance(self) -> None:
+        """Begin another epoch, for all who use this Redis with this prefix."""
+        with _errors():
+            self._client.set(self._prefix + _EPOCH, uuid.uuid4().hex)
+
+    def set_within(self, epoch: Any, key: Key, value: Any) -> bool:
+        """Keep `value`, text or bytes, for `key` unless `epoch` is over."""
+        raw = _raw(value)
+        import redis  # noqa: PLC0415 -- there is a client, so it has been imported
+
+        with _errors(), self._client.pipeline(transaction=True) as pipe:
+            try:
+                pipe.watch(self._prefix + _EPOCH)  # type: ignore[no-untyped-call]  # redis-py has it so
+                if pipe.get(self._prefix + _EPOCH) != epoch:
+                    return False
+                pipe.multi()
+                pipe.set(self._outside(key), raw, px=self._milliseconds)
+                pipe.execute()
+            except redis.WatchError:
+                return False
+        return True
 
     def remove(self, key: Key) -> str | bytes:
         """Take the value out, and return it; KeyError when there is none."""
@@ -128,6 +156,14 @@ def _errors() -> Iterator[None]:
 
 
 _TAGS = (b"t", b"b")
+_EPOCH = b"epoch"
+
+
+def _raw(value: Any) -> bytes:
+    if not isinstance(value, (str, bytes)):
+        kind = type(value).__name__
+        raise TypeError(f"a RedisCache keeps text or bytes, not {kind}: put a SerialisedCache around it")
+    return _tagged(value)
 
 
 def _tagged(data: str | bytes) -> bytes:

@@ -76,6 +76,10 @@ class ScopedCache(ProxyCache):
         """Keep `value` for `key` in this scope."""
         self.proxied.set(self._inside(key), value)
 
+    def set_within(self, epoch: Any, key: Key, value: Any) -> bool:
+        """Keep `value` for `key` in this scope unless `epoch` is over; all scopes have the same epochs."""
+        return self.proxied.set_within(epoch, self._inside(key), value)
+
     def remove(self, key: Key) -> Any:
         """Take the value out of this scope, and return it; KeyError when there is none."""
         try:

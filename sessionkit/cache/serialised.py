@@ -51,6 +51,10 @@ class SerialisedCache(ProxyCache):
         """Encode `value` and keep it for `key`. What `encode` raises is passed on."""
         self.proxied.set(key, self.encode(value))
 
+    def set_within(self, epoch: Any, key: Key, value: Any) -> bool:
+        """Encode `value` and keep it for `key` unless `epoch` is over."""
+        return self.proxied.set_within(epoch, key, self.encode(value))
+
     def remove(self, key: Key) -> Any:
         """Take the value out, and return it decoded; KeyError when there is none."""
         return self._decoded(key, self.proxied.remove(key))

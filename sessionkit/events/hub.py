@@ -59,6 +59,8 @@ class EventHub:
         verify: Which certificate authorities to trust, as for `HttpEngine`.
         cert: A client certificate, as for `HttpEngine`.
         proxies: Through which proxy, as for `HttpEngine`.
+        max_message_size: Bytes of one message from a Socket.IO server; a longer one ends the connection,
+            which is then made again.
 
     Attributes:
         id: This hub's identifier, in the source of its events.
@@ -83,6 +85,7 @@ class EventHub:
         verify: bool | str | Path = True,
         cert: str | Path | tuple[str | Path, str | Path] | None = None,
         proxies: Mapping[str, str] | str | bool | None = None,
+        max_message_size: int = 16 * 2**20,
     ) -> None:
         options = Options(
             server_url or "",
@@ -96,6 +99,7 @@ class EventHub:
             verify,
             cert,
             proxies,
+            max_message_size,
         )
         if api_key:
             secrets.register(api_key, self)
@@ -105,6 +109,8 @@ class EventHub:
         self._reception = Reception(queue_limit, reply_lifetime, clock, self.publish_reply)
         self._transport = transport_for(options, self._reception)
         self._initialised = False
+        # Connecting and disconnecting wait for the network; nothing else waits for them.
+        self._ways = threading.RLock()
         self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
         fork.aware(self)
@@ -137,7 +143,7 @@ class EventHub:
         Raises:
             EventHubConnectionError: when connected already, or when it fails.
         """
-        with self._lock:
+        with self._ways:
             if self.connected:
                 raise EventHubConnectionError("this hub is connected already")
             self._transport.open()
@@ -154,7 +160,7 @@ class EventHub:
         Raises:
             EventHubConnectionError: when there is no connection, nor an attempt to make it again.
         """
-        with self._lock:
+        with self._ways:
             if not self._transport.active:
                 raise EventHubConnectionError("this hub is not connected")
             if unsubscribe:
@@ -167,8 +173,9 @@ class EventHub:
 
     def close(self) -> None:
         """Disconnect if there is a connection, or an attempt to make it again; else do nothing."""
-        if self._transport.active:
-            self.disconnect()
+        with self._ways:
+            if self._transport.active:
+                self.disconnect()
 
     def reconnect(self, attempts: int = 10, delay: float = 5) -> None:
         """Connect again, dropping the connection that is there; all subscribers are announced again.
@@ -182,7 +189,7 @@ class EventHub:
         """
         if attempts < 1 or delay < 0:
             raise ConfigurationError("reconnect() needs an attempt at least, and no negative delay")
-        with self._lock:
+        with self._ways:
             if self._transport.active:
                 self.disconnect(unsubscribe=False, reconnect=True, timeout=0.0)
         for left in reversed(range(attempts)):
@@ -421,6 +428,7 @@ class EventHub:
 
     def after_fork_in_child(self) -> None:
         """Keep the subscribers; the connection, the queue and the identifier are the parent's."""
+        self._ways = threading.RLock()
         self._lock = threading.RLock()
         self._thread = None
         self._initialised = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sessionkit.events.errors import EventQueueFull
@@ -30,7 +31,7 @@ class EventStream:
         self._limit = limit
         self._loop = asyncio.get_running_loop()
         self._queue: asyncio.Queue[Event | None] = asyncio.Queue()
-        self._overflowed = False
+        self._overflowed = self._closed = False
         self._identifiers: list[str] = []
         # The hub's threads hold the stream weakly, so that a loop left by `break` unsubscribes.
         feed = _feed(weakref.ref(self))
@@ -43,23 +44,30 @@ class EventStream:
         return self
 
     async def __anext__(self) -> Event:
-        if self._overflowed and self._queue.empty():
-            self.close()
-            raise EventQueueFull(f"more than {self._limit} events waited for this loop")
-        event = await self._queue.get()
-        if event is None:
-            self.close()
+        if self._closed:
             raise StopAsyncIteration
-        return event
+        spent = self._overflowed and self._queue.empty()
+        event = None if spent else await self._queue.get()  # cancelled here, it leaves the event to the next
+        if event is not None:
+            return event
+        self._queue.put_nowait(None)  # for whoever else waits
+        complete = self._closed or not self._overflowed
+        self.close()
+        if complete:
+            raise StopAsyncIteration
+        raise EventQueueFull(f"more than {self._limit} events waited for this loop")
 
     async def aclose(self) -> None:
-        """Unsubscribe."""
+        """Unsubscribe; an iteration that waits ends."""
         self.close()
 
     def close(self) -> None:
-        """Unsubscribe; may be called again, and from any thread."""
+        """Unsubscribe, and end the iteration; may be called again, and from any thread."""
         identifiers, self._identifiers = self._identifiers, []
         _unsubscribe(self._hub, identifiers)
+        if not self._closed:
+            self._closed = True
+            self.hand_over(None)
 
     async def __aenter__(self) -> Self:
         return self
@@ -69,18 +77,21 @@ class EventStream:
 
     def __del__(self) -> None:
         # The collector runs anywhere, even under the locks that unsubscribing takes: leave that to the loop.
-        if self._identifiers and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(_unsubscribe, self._hub, self._identifiers)
+        if self._identifiers:
+            with suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(_unsubscribe, self._hub, self._identifiers)
 
     def _take(self, event: Event | None) -> None:
-        if event is not None and self._queue.qsize() >= self._limit:
+        if event is None:
+            self._queue.put_nowait(None)
+        elif self._queue.qsize() >= self._limit:
             self._overflowed = True
         elif not self._overflowed:
             self._queue.put_nowait(event)
 
     def hand_over(self, event: Event | None) -> None:
         """Give an event to the loop from whichever thread handles it; None ends the iteration."""
-        if not self._loop.is_closed():
+        with suppress(RuntimeError):  # the loop is closed, perhaps only just now
             self._loop.call_soon_threadsafe(self._take, event)
 
 

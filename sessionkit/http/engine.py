@@ -19,6 +19,7 @@ from sessionkit.errors import (
 from sessionkit.http import history as history_
 from sessionkit.http.body import Body
 from sessionkit.http.caching import CachedCalls, CachePolicy, response_cache
+from sessionkit.http.fields import picked
 from sessionkit.http.limits import ConcurrencyLimit
 from sessionkit.http.message import (
     Call,
@@ -162,8 +163,12 @@ class HttpEngine(SessionEngine):
         *,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        field: str = "",
+        kind: type | tuple[type, ...] = object,
     ) -> Any:
         """Make a call and return its result.
+
+        >>> session.get("/forecast/Oslo", {"days": 2}, field="forecast", kind=list)
 
         Args:
             method: "GET", "POST", ...
@@ -172,11 +177,17 @@ class HttpEngine(SessionEngine):
                 as they are.
             headers: Headers of this call only.
             timeout: Seconds for this call instead of the session's `timeout`.
+            field: Where in the answer the result stands: keys joined by dots; "" for the whole.
+            kind: What the result must be, such as `list`.
 
         Raises:
-            RequestError: one of its subclasses, by what went wrong.
+            UnexpectedResponse: what came is not JSON, or holds no such thing at `field`.
+            RequestError: another of its subclasses, by what went wrong.
         """
-        return self.execute(Call(method.upper(), uri, args, headers), timeout=timeout)
+        call = Call(method.upper(), uri, args, headers)
+        if not field and kind is object:
+            return self.execute(call, timeout=timeout)
+        return picked(self.perform(call, timeout=timeout), field, kind)
 
     def get(self, uri: str, args: Any = None, **options: Any) -> Any:
         """`request("GET", ...)`."""

@@ -194,6 +194,12 @@ class Sandbox:
         """The running uvicorn server."""
         return self._thread.server if self._thread else None
 
+    @property
+    def connections(self) -> int:
+        """How many connections clients hold at this moment."""
+        server = self.server
+        return len(server.server_state.connections) if server else 0
+
     def transport(self, scope: Scope) -> asyncio.Transport | None:
         """The connection that a request came on, while it is there."""
         server = self.server

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from sessionkit.testing.clock import ManualClock
 
 
+pytest.register_assert_rewrite("sessionkit.testing.conformance")
+
+
 @pytest.fixture
 def manual_clock() -> ManualClock:
     """A clock that stands still until the test turns it."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sessionkit.cache import SerialisedCache
+from sessionkit.cache import Cache, ProxyCache, SerialisedCache
 
 
 def test_a_missing_key_is_a_key_error(any_cache):
@@ -191,3 +191,81 @@ def test_stores_refuse_what_is_neither_text_nor_bytes(kind, request):
     cache = request.getfixturevalue(kind)
     with pytest.raises(TypeError, match="SerialisedCache"):
         cache.set("k", {"a": 1})
+
+
+def test_a_value_that_was_asked_for_in_an_earlier_epoch_is_not_kept(any_cache):
+    epoch = any_cache.epoch()
+    assert any_cache.epoch() == epoch
+    assert any_cache.set_within(epoch, "k", b"one")
+    assert any_cache.get("k") == b"one"
+    any_cache.advance()
+    assert any_cache.epoch() != epoch
+    assert not any_cache.set_within(epoch, "k", b"two")
+    assert not any_cache.set_within(epoch, "new", b"two")
+    assert any_cache.get("k") == b"one"
+    assert any_cache.keys() == ["k"]
+    assert any_cache.set_within(any_cache.epoch(), "k", b"three")
+    any_cache.clear()
+    assert any_cache.set_within(any_cache.epoch(), "k", b"four")
+
+
+def test_no_value_outlives_a_change_that_races_with_it(any_cache):
+    """Writers announce a change and drop what is kept; what readers asked for before must be gone."""
+    truth, stop = [0], threading.Event()
+    errors = []
+
+    def read():
+        while not stop.is_set():
+            epoch = any_cache.epoch()
+            seen = truth[0]
+            any_cache.set_within(epoch, "k", f"{seen}")
+
+    def write():
+        for number in range(1, 60):
+            truth[0] = number
+            any_cache.advance()
+            any_cache.clear()
+            try:
+                kept = int(any_cache.get("k"))
+            except KeyError:
+                continue
+            if kept < number:
+                errors.append((kept, number))
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    write()
+    stop.set()
+    for reader in readers:
+        reader.join(20)
+    assert not errors
+
+
+def test_a_cache_of_ones_own_has_epochs_too():
+    class Own(Cache):
+        def __init__(self):
+            self.kept = {}
+
+        def get(self, key):
+            return self.kept[key]
+
+        def set(self, key, value):
+            self.kept[key] = value
+
+        def remove(self, key):
+            return self.kept.pop(key)
+
+        def keys(self):
+            return list(self.kept)
+
+    class Louder(ProxyCache):
+        def set(self, key, value):
+            super().set(key, value.upper())
+
+    cache = Louder(Own())
+    epoch = cache.epoch()
+    assert cache.set_within(epoch, "k", "v")
+    assert cache.get("k") == "V"
+    cache.advance()
+    assert not cache.set_within(epoch, "k", "w")

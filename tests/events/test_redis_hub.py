@@ -91,6 +91,53 @@ def test_members_of_a_group_share_the_work(redis_server, connected):
     assert sorted(got[0] + got[1]) == list(range(200))
 
 
+def test_answers_reach_the_member_of_a_group_that_asked(redis_server, connected):
+    url = redis_server.url("?group=render")
+    members = [connected(url, key=None) for _ in range(3)]
+    other = connected(redis_server.url(), key=None)
+    other.subscribe("topic=question", lambda event: {"double": event["data"] * 2})
+    answers = [[] for _ in members]
+    for n in range(30):
+        for member, got in zip(members, answers, strict=True):
+            member.publish(
+                Event("question", data=n), on_reply=lambda reply, got=got: got.append(reply["data"])
+            )
+    eventually(lambda: all(len(got) == 30 for got in answers))
+    assert answers == [[{"double": 2 * n} for n in range(30)]] * 3
+    with redis.Redis(port=redis_server.port) as client:
+        eventually(lambda: client.xpending("sessionkit:events", "render")["pending"] == 0)
+
+
+def test_what_has_a_target_reaches_every_member_that_it_is_for_once(redis_server, connected):
+    url = redis_server.url("?group=render")
+    members = [connected(url, key=None) for _ in range(3)]
+    got = [[] for _ in members]
+    for number, (member, seen) in enumerate(zip(members, got, strict=True)):
+        machine = {"machine": number, "kind": "odd" if number % 2 else "even"}
+        member.subscribe("topic=x", lambda event, seen=seen: seen.append(event["data"]), machine)
+    ann = connected(redis_server.url(), key=None)
+    for n in range(20):
+        ann.publish(Event("x", data=n, target=f"machine={n % 3}"))
+    ann.publish(Event("x", data="even", target="kind=even"))
+    eventually(lambda: sum(map(len, got)) == 22)
+    assert got == [[*range(0, 20, 3), "even"], list(range(1, 20, 3)), [*range(2, 20, 3), "even"]]
+
+
+def test_what_has_a_target_is_also_remembered_by_the_group(redis_server, make_hub, connected):
+    url = redis_server.url("?group=render&consumer=one")
+    first = connected(url, key=None)
+    first.disconnect()
+    ann = connected(redis_server.url(), key=None)
+    ann.publish(Event("x", data=1, target="machine=7"))
+    ann.flush()
+    again = make_hub(url, key=None)
+    got = []
+    again.subscribe("topic=x", lambda event: got.append(event["data"]), {"machine": 7})
+    again.connect()
+    again.run_in_thread()
+    eventually(lambda: got == [1])
+
+
 def test_an_event_whose_handling_never_ended_comes_again(redis_server, make_hub, connected):
     url = redis_server.url("?group=render&consumer=one")
     crashing = make_hub(url, key=None)

@@ -12,7 +12,7 @@ class EmailError(base.RequestError):
 
 
 class EmailKeyError(EmailError, base.AuthenticationError):
-    """The API key is missing or wrong (451)."""
+    """The API key is missing or wrong (451; 401 of a gateway)."""
 
 
 class EmailInvalidArgumentError(EmailError, base.InvalidRequest):
@@ -45,6 +45,7 @@ class EmailUnexpectedError(EmailError, base.UnexpectedResponse):
 
 #: The error of each of the service's numbers, and what to do about it.
 BY_STATUS: Final[dict[int, tuple[type[EmailError], str]]] = {
+    401: (EmailKeyError, "check the API key"),
     404: (EmailNotFoundError, "check the address, and the call's path"),
     429: (EmailLimitError, "slow down"),
     451: (EmailKeyError, "check the API key"),

@@ -153,7 +153,7 @@ class MMSession(HttpEngine):
         if status == 200:
             return Done(answer.get("data"))
         kind, hint = error_for(status)
-        error = kind(_words(answer, status), hint=hint, **_details(response, status))
+        error = kind(_words(answer, status), hint=hint, **self._details(response, status))
         return self.again_or(error, call, response.attempts) if status in {429, 503} else Failed(error)
 
     def _no_envelope(self, response: Response, call: Call) -> Outcome:
@@ -163,9 +163,16 @@ class MMSession(HttpEngine):
         error: RequestError = kind(
             "no envelope of Message Management came back",
             hint="a proxy or gateway may have answered instead of the service; see the error's body",
-            **_details(response, response.status),
+            **self._details(response, response.status),
         )
         return self.again_or(error, call, response.attempts) if response.status >= 400 else Failed(error)
+
+    def _details(self, response: Response, status: int) -> dict[str, Any]:
+        """What every error of this answer is made with."""
+        made: dict[str, Any] = {**describe(response), "code": str(status)}
+        if status == 429:
+            made["retry_after"] = retry_after(response.headers.get("retry-after"), self.clock.time())
+        return made
 
     def __str__(self) -> str:
         return f"<{type(self).__name__}>"
@@ -188,11 +195,3 @@ def _envelope(response: Response) -> dict[str, Any] | None:
 def _words(answer: dict[str, Any], status: int) -> str:
     said = answer.get("message")
     return secrets.redact(said) if isinstance(said, str) and said else f"the service answered {status}"
-
-
-def _details(response: Response, status: int) -> dict[str, Any]:
-    """What every error of this answer is made with."""
-    made: dict[str, Any] = {**describe(response), "code": str(status)}
-    if status == 429:
-        made["retry_after"] = retry_after(response.headers.get("retry-after"), 0.0)
-    return made

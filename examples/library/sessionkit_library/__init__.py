@@ -45,6 +45,6 @@ class Library(HttpEngine):
     def search(self, words: str) -> Iterator[dict[str, Any]]:
         """The books that match, page after page, as they are asked for."""
         page = 1
-        while books := self.get("/books", {"q": words, "page": page})["books"]:
+        while books := self.get("/books", {"q": words, "page": page}, field="books", kind=list):
             yield from books
             page += 1

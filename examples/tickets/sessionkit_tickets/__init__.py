@@ -46,8 +46,8 @@ class Tickets(HttpEngine):
 
     def open(self, title: str) -> int:
         """Open a ticket; returns its number."""
-        return int(self.post("/tickets", {"title": title})["number"])
+        return int(self.post("/tickets", {"title": title}, field="number", kind=int))
 
     def all(self) -> Any:
         """Every ticket: mappings with `number`, `title` and `by`."""
-        return self.get("/tickets")
+        return self.get("/tickets", kind=list)

@@ -35,4 +35,4 @@ class Weather(HttpEngine):
 
     def forecast(self, city: str, days: int = 1) -> Any:
         """The sky over `city` for so many days: a list of mappings with `day` and `sky`."""
-        return self.get(f"/forecast/{city}", {"days": days})["forecast"]
+        return self.get(f"/forecast/{city}", {"days": days}, field="forecast", kind=list)

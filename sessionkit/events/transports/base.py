@@ -54,6 +54,7 @@ class Options:
     verify: bool | str | Path = True
     cert: str | Path | tuple[str | Path, str | Path] | None = None
     proxies: Mapping[str, str] | str | bool | None = None
+    max_message_size: int = 16 * 2**20
 
 
 class Listener(Protocol):

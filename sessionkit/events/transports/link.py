@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from sessionkit.clock import Deadline
 from sessionkit.errors import RequestError
 from sessionkit.events import wire
 from sessionkit.events.errors import EventHubConnectionError, EventHubPacketError
+from sessionkit.events.transports.bounded import BoundedWebSocket
 from sessionkit.events.transports.reconnecting import LinkBroken
 from sessionkit.http.message import Request
 from sessionkit.http.proxies import proxy_for, split_credentials
@@ -165,7 +167,7 @@ def _open_socket(options: Options, session_id: str, silence: float) -> Any:
         f"{'wss' if secure else 'ws'}://{parts.netloc.rpartition('@')[2]}/socket.io/1/websocket/{session_id}"
     )
     context = shared_context(options.verify, options.cert) if secure else None
-    opened: Any = websocket.WebSocket(sslopt={"context": context} if context else None)
+    opened: Any = BoundedWebSocket(options.max_message_size, sslopt={"context": context} if context else None)
     settings: dict[str, Any] = {
         "timeout": _CONNECT_SECONDS,
         "header": [f"{name}: {value}" for name, value in options.headers.items()],
@@ -173,6 +175,10 @@ def _open_socket(options: Options, session_id: str, silence: float) -> Any:
         "redirect_limit": 0,
         "suppress_origin": True,
     }
+    # Its timeout is for each read: a server that sends a byte now and then would never be left.
+    watch = threading.Timer(_CONNECT_SECONDS, _cut, [opened])
+    watch.daemon = True
+    watch.start()
     try:
         proxy = proxy_for(parts.scheme, host, port, options.proxies)
         if proxy is not None:
@@ -186,8 +192,16 @@ def _open_socket(options: Options, session_id: str, silence: float) -> Any:
     except (OSError, websocket.WebSocketException, ValueError) as error:
         opened.shutdown()
         raise EventHubConnectionError(f"the websocket cannot be opened: {_reason(error)}") from error
+    finally:
+        watch.cancel()
     opened.settimeout(silence)
     return opened
+
+
+def _cut(opened: Any) -> None:
+    """End a connection that is still being made; whoever reads from it hears so."""
+    with contextlib.suppress(OSError, AttributeError):  # there is none yet, or none any more
+        opened.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _proxy_settings(proxy: str) -> dict[str, Any]:

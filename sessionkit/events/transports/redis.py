@@ -19,8 +19,9 @@ itself forgot when it crashed, which its persistence settings decide.
 Without a group, every hub gets every event from its own `connect()` on. With a group, Redis keeps the place:
 a process that is started again gets what was published while it was away, the members of a group share the
 events among them, and an event whose handler's process died is given to another member after a minute
-(so a handler may see an event again; handle it twice with the same effect). Any member may be given a reply
-or an event with a target, also one that it is not for: ask, with `on_reply`, from a hub without a group.
+(so a handler may see an event again; handle it twice with the same effect). An event with a target, such as a
+reply, is not shared: it is also stored in the stream `<stream>:direct`, which every member reads for itself,
+so that it reaches whom it is for, whichever member the group gave it to.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 import redis
@@ -53,8 +54,16 @@ _BATCH = 500
 _ABANDONED_SECONDS = 60.0
 _FULL_SECONDS = 0.05
 
-Batch = list[tuple[str, dict[str, str]]]
-"""Stream entries: identifier and fields."""
+
+class Stored(NamedTuple):
+    """An entry of a stream."""
+
+    stream: str
+    id: str
+    fields: dict[str, str]
+
+
+Batch = list[Stored]
 
 
 class _Settings:
@@ -64,6 +73,7 @@ class _Settings:
         parts = urlsplit(url)
         query = dict(parse_qsl(parts.query))
         self.stream = query.pop("stream", "sessionkit:events")
+        self.direct = f"{self.stream}:direct"
         self.group = query.pop("group", None)
         self.consumer = query.pop("consumer", None)
         try:
@@ -126,19 +136,22 @@ class RedisLink:
         self.heard = time.monotonic()
         return batch
 
-    def store(self, text: str) -> None:
-        """Add an event to the stream."""
+    def store(self, text: str, *, direct: bool) -> None:
+        """Add an event to the stream; one that is `direct`, at the same moment, to the other one as well."""
         settings = self._settings
         try:
-            self._writer.xadd(settings.stream, {"event": text}, maxlen=settings.maxlen, approximate=True)
+            with self._writer.pipeline(transaction=direct) as pipeline:
+                for stream in (settings.stream, settings.direct)[: 1 + direct]:
+                    pipeline.xadd(stream, {"event": text}, maxlen=settings.maxlen, approximate=True)
+                pipeline.execute()
         except (redis.RedisError, OSError, AttributeError) as error:
             self.abort()
             raise LinkBroken(f"writing to Redis failed: {_reason(error)}") from error
 
-    def handled(self, entry_id: str) -> None:
+    def handled(self, stored: Stored) -> None:
         """Say that an event has been handled; if that fails, it comes again."""
         try:
-            self._place.done(self._writer, entry_id)
+            self._place.done(self._writer, stored)
         except (redis.RedisError, OSError, AttributeError) as error:
             _logger.info("an event was handled and Redis could not be told: %s", _reason(error))
 
@@ -162,84 +175,108 @@ class RedisLink:
 
 
 class Place:
-    """Where this hub is in the stream; kept here, so that it survives a reconnection."""
+    """Where this hub is in a stream; kept here, so that it survives a reconnection."""
 
-    def __init__(self, settings: _Settings) -> None:
+    def __init__(self, settings: _Settings, stream: str) -> None:
         self.settings = settings
+        self.stream = stream
         self.last = ""
 
     def begin(self, client: Any) -> None:
         """Find the place at first, and look whether anything was missed later."""
-        stream = self.settings.stream
-        entries = client.xrevrange(stream, count=1)
-        newest = entries[0][0] if entries else "0-0"
+        newest = _newest(client, self.stream)
         if not self.last:
             self.last = newest
             return
         if _number(newest) < _number(self.last):
             # What comes next may be older than this hub's place: behind it, the hub would wait in vain.
-            _logger.error("the stream %s was lost or exchanged, and is read from its beginning", stream)
+            _logger.error("the stream %s was lost or exchanged, and is read from its beginning", self.stream)
             self.last = "0-0"
             return
-        oldest = client.xrange(stream, count=1)
+        oldest = client.xrange(self.stream, count=1)
         passed = oldest and _number(oldest[0][0]) > _number(self.last)
-        if passed and client.xlen(stream) >= self.settings.maxlen:
-            _logger.error("the stream %s has dropped events that this hub had not read yet", stream)
+        if passed and client.xlen(self.stream) >= self.settings.maxlen:
+            _logger.error("the stream %s has dropped events that this hub had not read yet", self.stream)
 
-    def read(self, client: Any) -> Batch:
-        """The entries after the place."""
-        after = {self.settings.stream: self.last}
-        return _entries(client.xread(after, count=_BATCH, block=int(_BLOCK_SECONDS * 1000)))
+    def read(self, client: Any, block: int | None = int(_BLOCK_SECONDS * 1000)) -> Batch:
+        """The entries after the place; waits for some for so many milliseconds."""
+        return _entries(client.xread({self.stream: self.last}, count=_BATCH, block=block))
 
-    def passed(self, entry_id: str) -> None:
+    def passed(self, stored: Stored) -> None:
         """The entry is in the hub's queue."""
-        self.last = entry_id
+        self.last = stored.id
 
-    def done(self, client: Any, entry_id: str) -> None:
+    def done(self, client: Any, stored: Stored) -> None:
         """The entry has been handled."""
+
+    def elsewhere(self, stored: Stored, event: Event) -> bool:  # noqa: ARG002 - others read in two places
+        """Whether the event is read again, from where it belongs."""
+        return False
 
 
 class GroupPlace(Place):
-    """A place that Redis remembers, under the group's name."""
+    """A place that Redis remembers, under the group's name; and one of its own for what is not shared."""
 
     def __init__(self, settings: _Settings, consumer: str) -> None:
-        super().__init__(settings)
+        super().__init__(settings, settings.stream)
+        self._direct = Place(settings, settings.direct)
         self._consumer = settings.consumer or consumer
         self._unfinished = True
         self._claimed_at = time.monotonic()
+        self._began = 0
 
     def begin(self, client: Any) -> None:
         """Make the group unless it is there; one made at first begins with what is published from now on.
 
         One that is gone when this hub returns was lost with its stream: it begins with what there is.
         """
+        first = not self._direct.last
+        self._direct.begin(client)
+        if first:
+            seconds, microseconds = client.time()
+            self._began = seconds * 1000 + microseconds // 1000
         self._unfinished = True
         begin, self.last = "0" if self.last else "$", "0-0"
         try:
-            client.xgroup_create(self.settings.stream, self.settings.group, id=begin, mkstream=True)
+            client.xgroup_create(self.stream, self.settings.group, id=begin, mkstream=True)
         except redis.ResponseError as error:
             if "BUSYGROUP" not in str(error):
                 raise
 
-    def read(self, client: Any) -> Batch:
+    def read(self, client: Any, block: int | None = int(_BLOCK_SECONDS * 1000)) -> Batch:
         """First what this consumer was given and did not finish, then what is new or was abandoned."""
         if self._unfinished:
-            batch = self._read(client, self.last, block=None)
+            batch = self._read(client, self.last)
             self._unfinished = bool(batch)
             if batch:
                 return batch
-        abandoned = self._abandoned(client)
-        return abandoned or self._read(client, ">", block=int(_BLOCK_SECONDS * 1000))
+        newest = _newest(client, self.stream)
+        batch = self._abandoned(client) or self._read(client, ">") or self._direct.read(client, None)
+        if not batch:
+            # Redis waits for one kind of reading at a time: for anything new, to be read as it should be.
+            client.xread({self.stream: newest, self._direct.stream: self._direct.last}, count=1, block=block)
+        return batch
 
-    def done(self, client: Any, entry_id: str) -> None:
-        """Tell Redis."""
-        client.xack(self.settings.stream, self.settings.group, entry_id)
+    def passed(self, stored: Stored) -> None:
+        """The entry is in the hub's queue."""
+        if stored.stream == self.stream:
+            super().passed(stored)
+        else:
+            self._direct.passed(stored)
 
-    def _read(self, client: Any, after: str, block: int | None) -> Batch:
-        answer = client.xreadgroup(
-            self.settings.group, self._consumer, {self.settings.stream: after}, count=_BATCH, block=block
+    def done(self, client: Any, stored: Stored) -> None:
+        """Tell Redis, where it asked."""
+        if stored.stream == self.stream:
+            client.xack(self.stream, self.settings.group, stored.id)
+
+    def elsewhere(self, stored: Stored, event: Event) -> bool:
+        """Whether it has a target, and came after this hub began to read those for itself."""
+        return stored.stream == self.stream and bool(event["target"]) and _number(stored.id)[0] > self._began
+
+    def _read(self, client: Any, after: str) -> Batch:
+        return _entries(
+            client.xreadgroup(self.settings.group, self._consumer, {self.stream: after}, count=_BATCH)
         )
-        return _entries(answer)
 
     def _abandoned(self, client: Any) -> Batch:
         now = time.monotonic()
@@ -247,13 +284,13 @@ class GroupPlace(Place):
             return []
         self._claimed_at = now
         answer = client.xautoclaim(
-            self.settings.stream,
+            self.stream,
             self.settings.group,
             self._consumer,
             min_idle_time=int(_ABANDONED_SECONDS * 1000),
             count=_BATCH,
         )
-        return [(entry_id, fields) for entry_id, fields in answer[1] if fields]
+        return [Stored(self.stream, entry_id, fields) for entry_id, fields in answer[1] if fields]
 
 
 class RedisTransport(ReconnectingTransport[RedisLink]):
@@ -266,7 +303,7 @@ class RedisTransport(ReconnectingTransport[RedisLink]):
 
     def _new_place(self) -> Place:
         if self._settings.group is None:
-            return Place(self._settings)
+            return Place(self._settings, self._settings.stream)
         return GroupPlace(self._settings, self.listener.id)
 
     def close(self, timeout: float, *, keep: bool = False) -> None:
@@ -289,27 +326,27 @@ class RedisTransport(ReconnectingTransport[RedisLink]):
 
     def transmit(self, link: RedisLink, entry: Entry) -> None:
         """Store the event; that is its confirmation."""
-        link.store(entry.text)
+        link.store(entry.text, direct=bool(entry.event["target"]))
         self.outbox.confirm(entry.number)
 
     def handle(self, link: RedisLink, message: Batch) -> None:
         """Queue the events that somebody here wants."""
-        for entry_id, fields in message:
-            self._queue(link, entry_id, fields)
-            self._place.passed(entry_id)
+        for stored in message:
+            self._queue(link, stored)
+            self._place.passed(stored)
 
-    def _queue(self, link: RedisLink, entry_id: str, fields: dict[str, str]) -> None:
+    def _queue(self, link: RedisLink, stored: Stored) -> None:
         def done() -> None:
-            link.handled(entry_id)
+            link.handled(stored)
 
         try:
-            event = Event.from_wire(wire.parse_json(fields.get("event", "")))
+            event = Event.from_wire(wire.parse_json(stored.fields.get("event", "")))
         except EventHubPacketError as error:
             _logger.warning("an entry of the stream was ignored: %s", error)
             done()
             return
-        event["sent"] = _sent(entry_id)
-        if not self.listener.wants(event):
+        event["sent"] = _sent(stored.id)
+        if self._place.elsewhere(stored, event) or not self.listener.wants(event):
             done()
             return
         while not self.listener.has_room():
@@ -320,7 +357,13 @@ class RedisTransport(ReconnectingTransport[RedisLink]):
 
 
 def _entries(answer: Any) -> Batch:
-    return [(entry_id, fields) for _, entries in answer or [] for entry_id, fields in entries if fields]
+    return [Stored(stream, *entry) for stream, entries in answer or [] for entry in entries if entry[1]]
+
+
+def _newest(client: Any, stream: str) -> str:
+    """The identifier of the stream's last entry."""
+    entries = client.xrevrange(stream, count=1)
+    return str(entries[0][0]) if entries else "0-0"
 
 
 def _number(entry_id: str) -> tuple[int, int]:
