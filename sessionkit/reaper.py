@@ -59,12 +59,13 @@ class Reaper:
                 self._running.release()
 
     def _run(self) -> None:
+        forgotten, running = self._forgotten, self._running  # a child that is forked in here gets others
         while True:
             try:
-                _close(self._forgotten.get(timeout=IDLE_SECONDS))
+                _close(forgotten.get(timeout=IDLE_SECONDS))
             except queue.Empty:
-                self._running.release()
-                if self._forgotten.empty() or not self._running.acquire(blocking=False):
+                running.release()
+                if forgotten.empty() or not running.acquire(blocking=False):
                     return
 
 

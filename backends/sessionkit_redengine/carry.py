@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import pickle
 import threading
+import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from sessionkit import fork
 from sessionkit.registry import current_sessions
 from sessionkit.threads import propagate
+from sessionkit_redengine.capture import speaking, start_capture, stop_capture
+from sessionkit_redengine.output import RunOutput
 from sessionkit_redengine.runs import RemoteError
 from sessionkit_redengine.worker import perform
 
@@ -18,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from sessionkit import SessionEngine
-    from sessionkit_redengine.runs import Job, Outcome
+    from sessionkit_redengine.output import OutputLine
+    from sessionkit_redengine.runs import Job, Outcome, Run
 
     Work = Callable[[Job], Outcome]
 
@@ -42,22 +46,23 @@ class Passage:
 
     Args:
         job: The job.
-        run_id: The run's: no two passages are the same, so that no executor takes one's result for another's.
+        run: The run. Its id goes along: no executor may take one passage's result for another's.
     """
 
-    def __init__(self, job: Job, run_id: str) -> None:
+    def __init__(self, job: Job, run: Run) -> None:
         self._job = job
-        self._run_id = run_id
+        self._run = run
         # Pools pickle in threads of their own, where nothing is current.
         self._sessions = tuple(current_sessions())
         self._work: Work = propagate(perform) if self._sessions else perform
 
     def __call__(self) -> Outcome:
         """Run the job."""
-        return self._work(self._job)
+        with speaking(self._run):
+            return self._work(self._job)
 
     def __reduce__(self) -> tuple[type[Arrival], tuple[Job, str, bytes]]:
-        return Arrival, (self._job, self._run_id, portable(self._sessions))
+        return Arrival, (self._job, self._run.id, portable(self._sessions))
 
 
 class Arrival:
@@ -69,10 +74,29 @@ class Arrival:
     def __call__(self) -> Outcome:
         """Run the job."""
         job, _, sessions = self._parts
-        return perform_here(job, sessions)
+        heard = Heard()
+        start_capture()
+        try:
+            with speaking(heard):
+                outcome = perform_here(job, sessions)
+        finally:
+            stop_capture()
+        return outcome._replace(lines=heard.lines())
 
     def __reduce__(self) -> tuple[type[Arrival], tuple[Job, str, bytes]]:
         return Arrival, self._parts
+
+
+class Heard:
+    """What a run says where nobody can be told before it has ended."""
+
+    def __init__(self) -> None:
+        self.output = RunOutput(bool, time.time)
+
+    def lines(self) -> list[OutputLine]:
+        """All that is left of it."""
+        self.output.end()
+        return [line for portion in iter(self.output.take, []) for line in portion]
 
 
 def perform_here(job: Job, sessions: bytes) -> Outcome:

@@ -22,6 +22,7 @@ from sessionkit_redengine.app import RedEngine
 from sessionkit_redengine.default import DefaultSession
 from sessionkit_redengine.engine import Session
 from sessionkit_redengine.errors import TaskNotFound
+from sessionkit_redengine.following import Follower
 from sessionkit_redengine.history import Query, open_database
 from sessionkit_redengine.history.database import DatabaseHistory
 from sessionkit_redengine.periods.zones import zone_of
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from sessionkit_redengine.history import History, RunRecord
+    from sessionkit_redengine.output import OutputLine
 
 _LOOK = 0.5  # seconds between two looks of `follow`
 
@@ -239,18 +241,19 @@ def log(target: Any, names: tuple[str, ...], limit: int, as_json: bool) -> None:
 )
 @click.pass_obj
 def follow(target: Any, names: tuple[str, ...], seconds: float) -> None:
-    """Show runs of all tasks, or of NAMES, as they start and end."""
+    """Show runs of all tasks, or of NAMES, as they start and end, and what they say."""
     found: Target = target()
     if found.session is not None:
         found.check(names)
-    told: dict[str, str] = {run.run_id: run.action for run in found.runs(names, 200)}
+    follower = Follower(found.history, found.name, names)
     end = time.monotonic() + seconds
     with suppress(KeyboardInterrupt):
         while time.monotonic() < end:
-            for run in found.runs(names, 200):
-                if told.get(run.run_id) != run.action:
-                    told[run.run_id] = run.action
-                    _tell(run)
+            for news in follower.news():
+                if news.line is None:
+                    _tell(news.run)
+                else:
+                    _say(news.line, news.run.task)
             time.sleep(min(_LOOK, max(0.0, end - time.monotonic())))
 
 
@@ -258,6 +261,36 @@ def _tell(run: RunRecord) -> None:
     click.echo(f"{_shown(run.ended or run.started)}  {run.task}  {run.action}  {_took(run)}".rstrip())
     if run.error:
         click.echo(run.error.rstrip())
+
+
+def _say(line: OutputLine, *task: str) -> None:
+    # Nothing of a task's may steer the terminal of who looks.
+    text = "".join(
+        char if char.isprintable() or char == "\t" else "\N{REPLACEMENT CHARACTER}"
+        for char in click.unstyle(line.text)
+    )
+    click.echo("  ".join((_shown(line.created), *task, line.stream, text)))
+
+
+@tasks.command("output")
+@click.argument("task")
+@click.option(
+    "--run", "run_id", metavar="ID", help="One of its runs, as `log --json` names it; default: the latest."
+)
+@_json
+@click.pass_obj
+def show_output(target: Any, task: str, run_id: str | None, as_json: bool) -> None:
+    """Show what a run of TASK has said: what it printed and logged, or its program wrote."""
+    found: Target = target()
+    runs = list(found.history.runs(found.name, Query(found.check((task,)), limit=1, run_id=run_id)))
+    if run_id is not None and not runs:
+        raise ConfigurationError(f"Task {task!r} has no run {run_id!r}.", hint="`log --json` names its runs")
+    lines = [line for one in runs for line in found.history.output(one.run_id)[1]]
+    if as_json:
+        output.as_json([line._asdict() for line in lines])
+        return
+    for line in lines:
+        _say(line)
 
 
 @tasks.command()

@@ -59,6 +59,7 @@ OPTIONS: Final[dict[str, tuple[Any, Callable[[Any], Any]]]] = {
     "force_status_from_logs": (False, flag),
     "func_run_id": (None, _callable),
     "instant_shutdown": (False, flag),
+    "keep_output": (True, flag),
     "max_process_count": (os.cpu_count() or 1, _positive),
     "max_thread_count": (100, _positive),
     "multilaunch": (False, flag),
@@ -102,6 +103,7 @@ class Config:
         execution: Where tasks run that do not say: "process", "thread", "main", "async" or an executor.
             Also known as `task_execution`.
         task_priority: The priority of tasks that do not say.
+        keep_output: Whether what tasks print and log, and programs write, is heard and kept in the history.
         max_process_count, max_thread_count: How many runs of that kind at once.
         process_start: "spawn", "fork" or "forkserver"; None is a fork server where there is one.
         tasks_as_daemon: Whether processes are daemons.
@@ -126,6 +128,7 @@ class Config:
     force_status_from_logs: bool
     func_run_id: Any
     instant_shutdown: bool
+    keep_output: bool
     max_process_count: int
     max_thread_count: int
     multilaunch: bool

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from sessionkit.outcome import Outcome
     from sessionkit_redengine.conditions.base import Condition
     from sessionkit_redengine.history import History, LogRecord
+    from sessionkit_redengine.output import OutputLine
     from sessionkit_redengine.periods.base import Period
     from sessionkit_redengine.tasks.base import Task
 
@@ -385,6 +386,31 @@ class Session(HookDecorators, SessionEngine):
         query = Query(task_name, action, *bounds, limit, run_id)
         for run in self.history.runs(self.name, query):
             yield from query.lines(run)
+
+    def get_task_output(self, task_name: Any = None, *, run_id: str | None = None) -> list[OutputLine]:
+        """What a run has printed, logged or, as a program, written; also while it is on its way.
+
+        for line in session.get_task_output("render"):
+            print(line.created, line.stream, line.text)
+
+        Kept are the latest 1,000 lines or 64 kB of a run, for the latest 100 runs of each task that said
+        anything. Known secrets are "***".
+
+        Args:
+            task_name: A task: its latest run.
+            run_id: A run, as `get_task_log` and a future's record name it; any run of the session.
+
+        Returns:
+            The lines, oldest first: `created` (seconds since the epoch), `stream` ("stdout", "stderr" or
+            "log") and `text`.
+
+        Raises:
+            TaskNotFound: when there is no such task.
+        """
+        if run_id is None:
+            run_id = self.record.of(self.get_task(task_name)).run_id
+        self.scheduler.output.flush()
+        return self.history.output(run_id)[1]
 
     # --- telling ---
 

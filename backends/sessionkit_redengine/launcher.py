@@ -157,6 +157,8 @@ class Launcher:
         record = self._records.pop(run.id)
         record.ended, record.action, record.error = ended, outcome.action, outcome.text
         state.finish(run.id, outcome.action, ended)
+        if run.said is not None:
+            self._session.scheduler.output.finish(run, run.said)
         self._write(record)
         if outcome.action == "success":
             self._session.returns[task] = outcome.value

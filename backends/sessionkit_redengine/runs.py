@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
     from sessionkit_redengine.executors.base import Executor
+    from sessionkit_redengine.output import OutputLine, RunOutput
     from sessionkit_redengine.tasks.base import Task
 
 
@@ -86,11 +87,12 @@ class Run:
         ending: Why it was told to end, or "".
         executor: What it was handed to.
         future: Who waits for what it returns, or None.
+        said: What it says, or None while it has said nothing.
     """
 
     __slots__ = (
         *("due", "ending", "event", "executor", "flag", "future", "handle", "id"),
-        *("parameters", "started", "task"),
+        *("parameters", "said", "started", "task"),
     )
 
     def __init__(self, run_id: str, task: Task, due: float, batch: Batch = NO_WISHES) -> None:
@@ -105,6 +107,16 @@ class Run:
         self.ending = ""
         self.executor: Executor | None = None
         self.handle: Any = None
+        self.said: RunOutput | None = None
+
+    @property
+    def output(self) -> RunOutput | None:
+        """What hears what it says; None if its session keeps no output."""
+        return self.said or self.task.session.scheduler.output.of(self)
+
+    def hear(self, lines: Sequence[OutputLine]) -> None:
+        """Take in what it said in another process."""
+        self.task.session.scheduler.output.receive(self, lines)
 
     def __repr__(self) -> str:
         return f"<Run {self.id} of {self.task.name!r}>"
@@ -141,6 +153,7 @@ class Outcome(NamedTuple):
         error: What it raised, or None; across processes only its text.
         text: The traceback, or "".
         control: "restart" or "exit" when the task asked the scheduler for it, else "".
+        lines: What it said where nobody could be told at once.
     """
 
     action: str
@@ -148,6 +161,7 @@ class Outcome(NamedTuple):
     error: BaseException | None = None
     text: str = ""
     control: str = ""
+    lines: Sequence[OutputLine] = ()
 
     @property
     def reason(self) -> str:

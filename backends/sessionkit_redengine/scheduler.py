@@ -16,6 +16,7 @@ from sessionkit_redengine.events import Events
 from sessionkit_redengine.hooks import around
 from sessionkit_redengine.launcher import Launcher
 from sessionkit_redengine.others import Others
+from sessionkit_redengine.output_writer import OutputWriter
 from sessionkit_redengine.planner import Planner
 from sessionkit_redengine.runs import NO_WISHES, Batch, Outcome
 from sessionkit_redengine.signals import heeding_sigterm
@@ -54,6 +55,7 @@ class Scheduler:
         self.launcher = Launcher(session, self.agenda, self.planner, self._done)
         self.events = Events(session, self._heard)
         self.others = Others(session)
+        self.output = OutputWriter(session)
         self.cycles = 0
         self.started: float | None = None
         self.is_alive = False
@@ -344,6 +346,7 @@ class Scheduler:
         self.wish = ""
         self.forced_end = self.is_ending = False
         self._execution = execution
+        self.output.open()
         try:
             with heeding_sigterm(self, ask=only is None):
                 self._start_up(only, obey=obey, batch=batch)
@@ -357,6 +360,7 @@ class Scheduler:
             self.events.close()
             self.others.close()
             self.launcher.close(0.0 if self.forced_end else KILL_GRACE)
+            self.output.close()
             session.tell("redengine.scheduler.stopped")
             if session.closed:
                 session.history.close()

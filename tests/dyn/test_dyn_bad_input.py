@@ -1,4 +1,4 @@
-"""A wrong host, port, password, zone, record type, value or method: one clear error each, nothing left."""
+"""A wrong host, port, password, zone, type, value or method: one clear error each, and nothing left."""
 
 import gc
 

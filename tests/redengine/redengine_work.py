@@ -1,10 +1,14 @@
+# ruff: noqa: T201 - some of them print
 """Functions for tasks that run in other processes; they must be importable there."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import subprocess
+import sys
+import threading
 import time
 from pathlib import Path
 
@@ -94,3 +98,35 @@ def is_nobody_current():
     from sessionkit_redengine import Session
 
     return Session.get_session() is None
+
+
+def speak():
+    print("to", "out")
+    print("to err", file=sys.stderr)
+    logging.getLogger("shots").warning("%d missing", 3)
+
+
+def flood(seconds):
+    end = time.monotonic() + seconds
+    number = 0
+    while time.monotonic() < end:
+        number += 1
+        print(number, "and a word or two more, so that there is something to keep")
+    return number
+
+
+def count_up():
+    for number in range(10_000):
+        print(number)
+        time.sleep(0.02)
+
+
+def mutter():
+    """Say something, and more when the run has ended."""
+    threading.Timer(0.05, print, ["too late"]).start()
+    print("before the end")
+
+
+def speak_later():
+    time.sleep(0.1)
+    print("b")

@@ -33,9 +33,10 @@ def wait_until_gone(pid):
 
 
 def alive(pid):
-    """Whether a process runs; one that nobody has buried yet does not."""
+    """Whether a process runs; one that nobody has buried yet does not, once its last thread has ended."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state != "Z" or len(list(Path(f"/proc/{pid}/task").iterdir())) > 1
     except (FileNotFoundError, ProcessLookupError):
         return False
 

@@ -394,12 +394,14 @@ def test_replacing_the_process(tmp_path):
         "from sessionkit_redengine import RedEngine, Restart\n"
         "app = RedEngine(execution='main', restarting=sys.argv[1])\n"
         "print('begins', flush=True)\n"
+        "if sys.argv[1] == 'fresh': print('leads', os.getsid(0) == os.getpid(), flush=True)\n"
         f"if os.path.exists({str(tmp_path / 'seen')!r}): sys.exit()\n"
         f"open({str(tmp_path / 'seen')!r}, 'w').close()\n"
         "Restart(session=app.session, start_cond='true')\n"
         "app.run()\n"
     )
-    for how in ("replace", "relaunch"):
+    fresh = "begins\nleads False\nbegins\nleads True\n"
+    for how, said in (("replace", "begins\nbegins\n"), ("relaunch", "begins\nbegins\n"), ("fresh", fresh)):
         (tmp_path / "seen").unlink(missing_ok=True)
         output = subprocess.run(
             [sys.executable, str(program), how],
@@ -409,7 +411,7 @@ def test_replacing_the_process(tmp_path):
             check=True,
             env=_env(),
         )
-        assert output.stdout == "begins\nbegins\n", output.stderr
+        assert output.stdout == said, output.stderr
 
 
 def test_a_main_module_without_a_guard_is_one_error(tmp_path):

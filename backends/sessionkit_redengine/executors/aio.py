@@ -10,6 +10,7 @@ from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING
 
 from sessionkit.registry import current_sessions
+from sessionkit_redengine.capture import SPEAKER
 from sessionkit_redengine.executors.base import Executor
 from sessionkit_redengine.hooks import around
 from sessionkit_redengine.runs import Job, Outcome, Run
@@ -96,6 +97,7 @@ class AsyncExecutor(Executor):
 
     async def _run(self, run: Run, job: Job, sessions: Sequence[SessionEngine]) -> None:
         outcome = Outcome("terminate")
+        SPEAKER.set(run)  # in the context of this coroutine alone
         try:
             outcome = await (_perform_with(job, sessions) if sessions else perform_async(job))
         finally:

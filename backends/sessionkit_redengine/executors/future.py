@@ -36,7 +36,7 @@ class FutureExecutor(Executor):
 
     def start(self, run: Run, job: Job) -> None:
         """Submit it."""
-        future = self._pool.submit(Passage(job, run.id))
+        future = self._pool.submit(Passage(job, run))
         run.handle = future
         future.add_done_callback(partial(self._ended, run))
 
@@ -46,7 +46,9 @@ class FutureExecutor(Executor):
             run.handle.cancel()
 
     def _ended(self, run: Run, future: concurrent.futures.Future[Any]) -> None:
-        self.done(run, _outcome(future))
+        outcome = _outcome(future)
+        run.hear(outcome.lines)
+        self.done(run, outcome)
 
 
 def _outcome(future: concurrent.futures.Future[Any]) -> Outcome:

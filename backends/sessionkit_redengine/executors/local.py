@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sessionkit.clock import SYSTEM_CLOCK, Deadline
 from sessionkit.registry import current_sessions, forget_thread
 from sessionkit.threads import propagate
+from sessionkit_redengine.capture import SPEAKER
 from sessionkit_redengine.executors.base import Executor
 from sessionkit_redengine.worker import ended_by, perform
 
@@ -29,7 +30,10 @@ class MainExecutor(Executor):
 
     def start(self, run: Run, job: Job) -> None:
         """Run it to its end."""
-        self.done(run, perform(job))
+        before = SPEAKER.set(run)
+        outcome = perform(job)
+        SPEAKER.reset(before)
+        self.done(run, outcome)
 
 
 class ThreadExecutor(Executor):
@@ -125,9 +129,11 @@ class ThreadExecutor(Executor):
         if self._jobs and not self._waking:
             self._wake()
         try:
+            SPEAKER.set(run)
             outcome = work(job)
         except Exception as error:  # noqa: BLE001 - a session that has no sibling any more: a backend may raise anything
             outcome = ended_by(error)
+        SPEAKER.set(None)
         forget_thread()
         self.done(run, outcome)
 

@@ -20,6 +20,7 @@ from sessionkit.registry import current_sessions
 from sessionkit_redengine.carry import perform_here, portable
 from sessionkit_redengine.errors import TaskCrashed, TaskSetupError
 from sessionkit_redengine.executors.base import Executor
+from sessionkit_redengine.executors.relay import Relay
 from sessionkit_redengine.runs import Job, Outcome, Run
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
 
     from sessionkit_redengine.executors.base import Done
+    from sessionkit_redengine.output import OutputLine
 
 _GRACE = 1.0  # seconds for a process to end when it was asked to
 
@@ -143,7 +145,7 @@ class _Worker:
         else:
             return _failed(f"no process could be started: {failure}", failure)
         try:
-            outcome: Outcome = pickle.loads(connection.recv_bytes())  # noqa: S301 - from our own child
+            outcome = _received(connection, run)
         except (EOFError, OSError):
             return self._after_death(run)
         except Exception as error:  # noqa: BLE001 - a result whose class is not importable here
@@ -218,6 +220,15 @@ class _Worker:
             process.close()
 
 
+def _received(connection: Connection, run: Run) -> Outcome:
+    """The outcome of a run, and on the way to it what the run says."""
+    while True:
+        received: Outcome | list[OutputLine] = pickle.loads(connection.recv_bytes())  # noqa: S301 - from our own child
+        if not isinstance(received, list):
+            return received
+        run.hear(received)
+
+
 def _readable(connection: Connection) -> Callable[[], object]:
     """What says whether there is something to read; made once, it takes a tenth of `Connection.poll`."""
     if not hasattr(select, "poll"):
@@ -273,14 +284,16 @@ def serve(connection: Connection, inherited: Sequence[Connection], environment: 
     os.environ.clear()
     os.environ.update(environment)
     busy = threading.Event()
+    relay = Relay(connection)
     threading.Thread(target=_watch, args=(connection, busy), daemon=True).start()
     with suppress(EOFError, OSError):
         while True:
             order = connection.recv_bytes()
             busy.set()
+            relay.begin()
             answer = _answer(order)
             busy.clear()
-            connection.send_bytes(answer)
+            relay.answer(answer)
     os._exit(0)  # whatever a task has left in threads
 
 

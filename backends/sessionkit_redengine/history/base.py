@@ -10,7 +10,9 @@ from sessionkit.errors import ConfigurationError
 from sessionkit_redengine.history.state import ACTIONS, TaskState
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
+
+    from sessionkit_redengine.output import OutputLine, Portion
 
 
 @dataclass(slots=True)
@@ -167,6 +169,13 @@ class History(ABC):
     @abstractmethod
     def series(self, session: str, task: str) -> dict[str, list[float]]:
         """The latest instants of each action of a task, for counting."""
+
+    def add_output(self, portions: Sequence[Portion]) -> None:  # noqa: B027 - a history may be of runs alone
+        """Keep what runs have said, within the bounds of `sessionkit_redengine.output`."""
+
+    def output(self, run_id: str, after: int = 0) -> tuple[int, list[OutputLine]]:  # noqa: ARG002 - see above
+        """What a run has said, oldest first, after a portion; and the number of the latest portion."""
+        return after, []
 
     def recover(self, session: str, now: float) -> list[RunRecord]:  # noqa: ARG002 - memory forgets its dead
         """Find runs whose process is gone, mark them "crash" and return those that nobody else has marked."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sessionkit import fork
 from sessionkit_redengine.errors import HistoryError
-from sessionkit_redengine.history.base import History, Query, RunRecord
+from sessionkit_redengine.history.base import Query, RunRecord
+from sessionkit_redengine.history.output import OutputTable
 from sessionkit_redengine.history.owner import BEAT, Owner
 from sessionkit_redengine.history.port import INDEXES, SCHEMA
 from sessionkit_redengine.history.state import TaskState
@@ -21,7 +22,7 @@ _RUN = "session, task, run_id, due, started, ended, action, error, owner"
 _SERIES = 1_024
 
 
-class DatabaseHistory(History):
+class DatabaseHistory(OutputTable):
     """Keeps every run in a database, where other schedulers and the command line find them.
 
     A run is recorded in the same transaction that claims it, before it starts: two schedulers never start

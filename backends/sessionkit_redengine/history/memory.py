@@ -8,11 +8,13 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from sessionkit_redengine.history.base import History, Query, RunRecord
+from sessionkit_redengine.output import MOST_RUNS, latest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sessionkit_redengine.history.state import TaskState
+    from sessionkit_redengine.output import OutputLine, Portion
 
 
 class MemoryHistory(History):
@@ -26,6 +28,7 @@ class MemoryHistory(History):
         self._runs: deque[RunRecord] = deque()
         # The same by task: what a log is asked for most.
         self._by_task: dict[str, deque[RunRecord]] = {}
+        self._said: dict[str, dict[str, list[tuple[int, OutputLine]]]] = {}
         self._lock = threading.Lock()
 
     def states(self, session: str) -> dict[str, TaskState]:  # noqa: ARG002 - it begins empty
@@ -60,6 +63,23 @@ class MemoryHistory(History):
             known = self._by_task.get(min(tasks), ()) if tasks and one else self._runs
             wanted = list(islice((run for run in reversed(known) if query.wants(run)), query.limit))
         return reversed(wanted)
+
+    def add_output(self, portions: Sequence[Portion]) -> None:
+        """See `History`."""
+        with self._lock:
+            for portion in portions:
+                runs = self._said.setdefault(portion.task, {})
+                known = [entry for entry in runs.get(portion.run_id, ()) if entry[0] >= portion.first]
+                runs[portion.run_id] = [*known, *((portion.number, line) for line in portion.lines)]
+                while len(runs) > MOST_RUNS:
+                    del runs[next(iter(runs))]
+
+    def output(self, run_id: str, after: int = 0) -> tuple[int, list[OutputLine]]:
+        """See `History`."""
+        with self._lock:
+            known = next((runs[run_id] for runs in self._said.values() if run_id in runs), [])
+        found = [entry for entry in known if entry[0] > after]
+        return (found[-1][0] if found else after), latest(line for _, line in found)
 
     def series(self, session: str, task: str) -> dict[str, list[float]]:
         """See `History`."""

@@ -26,10 +26,15 @@ SCHEMA = (
     """CREATE TABLE IF NOT EXISTS redengine_orders (
         order_id VARCHAR(32) PRIMARY KEY, session VARCHAR(200) NOT NULL, task VARCHAR(400) NOT NULL,
         wish VARCHAR(12) NOT NULL, made DOUBLE PRECISION NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS redengine_output (
+        run_id VARCHAR(64) NOT NULL, number INTEGER NOT NULL, session VARCHAR(200) NOT NULL,
+        task VARCHAR(400) NOT NULL, started DOUBLE PRECISION NOT NULL, body TEXT NOT NULL,
+        PRIMARY KEY (run_id, number))""",
 )
 INDEXES = (
     "CREATE INDEX IF NOT EXISTS redengine_by_task ON redengine_runs (session, task, started)",
     "CREATE INDEX IF NOT EXISTS redengine_by_start ON redengine_runs (session, started)",
+    "CREATE INDEX IF NOT EXISTS redengine_by_speaker ON redengine_output (session, task, started)",
     "CREATE INDEX IF NOT EXISTS redengine_by_action ON redengine_runs (action)",
 )
 

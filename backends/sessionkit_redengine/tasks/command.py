@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import shlex
 import signal
 import sys
+import threading
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sessionkit.errors import ConfigurationError
+from sessionkit_redengine.capture import listening
 from sessionkit_redengine.errors import TaskTerminationException
 from sessionkit_redengine.runs import Flag
 from sessionkit_redengine.tasks.base import Task
@@ -20,9 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sessionkit_redengine.engine import Session
+    from sessionkit_redengine.output import RunOutput
     from sessionkit_redengine.runs import Run
 
 _FORMS: Final = {"-": "-", "short": "-", "--": "--", "long": "--"}
+_PIECE: Final = 65_536  # bytes
 _FLAG = "_termination_flag_"
 
 
@@ -121,9 +127,10 @@ class Program:
         with process:
             output, errors = _communicate(process, flag)
         if process.returncode:
-            written = errors.decode(errors="replace").strip()
+            written = (errors if isinstance(errors, str) else errors.decode(errors="replace")).strip()
             raise OSError(process.returncode, f"the command ended with {process.returncode}: {written}")
-        return output
+        result: bytes = output  # or text, if `kwds_popen` says so
+        return result
 
     def line(self, parameters: dict[str, Any]) -> str | list[str]:
         """The command with its options; text for a shell, else words."""
@@ -141,17 +148,40 @@ class Program:
         return [*shlex.split(self.command), *options]
 
 
-def _communicate(process: subprocess.Popen[bytes], flag: Flag) -> tuple[bytes, bytes]:
+def _communicate(process: subprocess.Popen[bytes], flag: Flag) -> tuple[Any, Any]:
+    listener = listening()
+    output: tuple[list[Any], list[Any]] = ([], [])
+    # In threads, as a program that fills one pipe does not write to the other.
+    aside = threading.Thread(target=_read, args=(process.stderr, "stderr", output[1], listener), daemon=True)
     try:
         with flag.calling(lambda: _kill(process)):
-            output = process.communicate()
+            aside.start()
+            _read(process.stdout, "stdout", output[0], listener)
+            aside.join()
+            process.wait()
     except BaseException:
         _kill(process)
-        process.communicate()
+        if aside.ident is not None:
+            aside.join()
         raise
     if flag.is_set():
         raise TaskTerminationException("the run was told to end")
-    return output
+    return _joined(output[0]), _joined(output[1])
+
+
+def _read(stream: Any, name: str, kept: list[Any], listener: RunOutput | None) -> None:
+    """Read a pipe to its end, and have it heard as it comes."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    # At most as much as is there; with `text=True` it is lines.
+    read = partial(stream.read1, _PIECE) if hasattr(stream, "read1") else stream.readline
+    while piece := read():
+        kept.append(piece)
+        if listener is not None:
+            listener.write(name, piece if isinstance(piece, str) else decoder.decode(piece))
+
+
+def _joined(pieces: list[Any]) -> Any:
+    return (b"" if not pieces or isinstance(pieces[0], bytes) else "").join(pieces)
 
 
 def _in_worker() -> bool:

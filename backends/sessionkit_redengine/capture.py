@@ -1,0 +1,151 @@
+"""What tasks print and log, heard where it is said.
+
+While a scheduler runs, `sys.stdout` and `sys.stderr` are `Tee`s: everything goes where it went before, and
+what a run writes is heard as well. Which run that is, is known by context: of its thread or its coroutine,
+and of what it hands to `asyncio.to_thread`. A thread that a task starts by itself is nobody's. A logging
+handler that was made before holds the stream of before, so log records are heard when they are made.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from sessionkit import fork
+from sessionkit_redengine.output import OutputLine, hidden
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from sessionkit_redengine.output import RunOutput
+
+_STREAMS: Final = ("stdout", "stderr")
+_EMIT = logging.StreamHandler.emit.__code__
+_FORMAT = logging.Formatter("%(levelname)s %(name)s: %(message)s")
+
+
+class Speaker(Protocol):
+    """Whoever says something: a run."""
+
+    @property
+    def output(self) -> RunOutput | None:
+        """Where it is heard, or None if nobody wants to know."""
+
+
+#: The run that this context belongs to.
+SPEAKER: ContextVar[Speaker | None] = ContextVar("sessionkit_redengine_speaker", default=None)
+
+
+def listening() -> RunOutput | None:
+    """Where what is said here and now is heard, or None."""
+    speaker = SPEAKER.get() or _ears.only
+    return None if speaker is None else speaker.output
+
+
+class Tee:
+    """A stream, and whoever listens to what runs write to it."""
+
+    def __init__(self, stream: Any, name: str) -> None:
+        self.stream = stream
+        self._name = name
+
+    def write(self, text: str) -> Any:
+        """Write to the stream, and let the run's listener hear it."""
+        output = listening()
+        # What a logging handler writes here was heard when the record was made.
+        if output is not None and isinstance(text, str) and sys._getframe(1).f_code is not _EMIT:  # noqa: SLF001 - public by its documentation
+            output.write(self._name, text)
+        return self.stream.write(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write each."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+class _Ears:
+    """What of this process is listened to, and how often that was asked for."""
+
+    def __init__(self) -> None:
+        #: In a worker process, where everything is said by the one run that it has.
+        self.only: Speaker | None = None
+        self.lock = threading.Lock()
+        self.users = 0
+        self.make_record: Callable[..., logging.LogRecord] = logging.LogRecord
+
+    def after_fork_in_child(self) -> None:
+        """A child has no runs; streams that are `Tee`s stay, and do no more than pass on."""
+        self.only = None
+        self.lock = threading.Lock()
+        self.users = 0
+        SPEAKER.set(None)
+
+    def open(self) -> None:
+        """Listen."""
+        with self.lock:
+            self.users += 1
+            for name in _STREAMS:
+                stream = getattr(sys, name)
+                if stream is not None and not isinstance(stream, Tee):
+                    setattr(sys, name, Tee(stream, name))
+            if logging.getLogRecordFactory() is not _make_record:
+                self.make_record = logging.getLogRecordFactory()
+                logging.setLogRecordFactory(_make_record)
+
+    def close(self) -> None:
+        """Listen no more, once all have said so."""
+        with self.lock:
+            self.users -= 1
+            if self.users:
+                return
+            for name in _STREAMS:
+                stream = getattr(sys, name)
+                if isinstance(stream, Tee):
+                    setattr(sys, name, stream.stream)
+            if logging.getLogRecordFactory() is _make_record:
+                logging.setLogRecordFactory(self.make_record)
+
+
+_ears = _Ears()
+fork.aware(_ears)
+
+
+#: Listen to runs, in all threads of this process; and no more, once all that asked for it have said so.
+start_capture = _ears.open
+stop_capture = _ears.close
+
+
+def capture_all(speaker: Speaker) -> None:
+    """From now on, hear all that is said in this process as `speaker`'s."""
+    _ears.only = speaker
+    _ears.open()
+
+
+@contextmanager
+def speaking(speaker: Speaker) -> Iterator[None]:
+    """What is said inside the block is said by `speaker`."""
+    token = SPEAKER.set(speaker)
+    try:
+        yield
+    finally:
+        SPEAKER.reset(token)
+
+
+def _make_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
+    record = _ears.make_record(*args, **kwargs)
+    output = listening()
+    if output is not None:
+        try:
+            text = hidden(_FORMAT.format(record))
+        except Exception:  # noqa: BLE001 - arguments that do not fit the message: its handlers tell
+            return record
+        record.exc_text = None  # the next formatter has its own way to show it
+        output.extend([OutputLine(record.created, "log", line) for line in text.splitlines()])
+    return record
