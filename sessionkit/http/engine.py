@@ -16,6 +16,7 @@ from sessionkit.errors import (
     CallTimeout,
     ConfigurationError,
     RequestError,
+    SessionKitError,
 )
 from sessionkit.http import history as history_
 from sessionkit.http.body import Body
@@ -440,8 +441,9 @@ class HttpEngine(SessionEngine):
         begun = self.clock.monotonic()
         try:
             exchange = super().perform(call, timeout=timeout)
-        except RequestError as error:
-            self._remember(call, error.attempts, error.status or type(error).__name__, begun)
+        except SessionKitError as error:  # also one that is no answer, such as a token that did not come
+            status = getattr(error, "status", None) or type(error).__name__
+            self._remember(call, getattr(error, "attempts", ()), status, begun)
             self._announce("sessionkit.request.failed", call=str(call), error=str(error))
             raise
         self._remember(call, exchange.attempts, exchange.response.status, begun)
