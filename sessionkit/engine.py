@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from sessionkit import fork, reaper, registry
+from sessionkit.checks import number, seconds
 from sessionkit.clock import SYSTEM_CLOCK, Clock, Deadline
 from sessionkit.errors import AuthenticationError, CallTimeout, RequestError, SessionClosed
 from sessionkit.outcome import Again, Attempt, Done, Exchange, Failed, Identity, Outcome, Renew
@@ -87,7 +88,7 @@ class SessionEngine(metaclass=Singleton):
         event_hub_factory: Callable[[Any], EventHub] | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self.timeout = timeout
+        self.timeout = seconds("timeout", timeout)
         self.clock = clock
         self.profile_name: str | None = None
         self._family = _Family()
@@ -186,7 +187,7 @@ class SessionEngine(metaclass=Singleton):
     def perform(self, call: Any, *, timeout: float | None = None) -> Exchange:
         """Like `execute`, returning the response and the attempts besides the result."""
         self.check_open()
-        deadline = Deadline.after(self.timeout if timeout is None else timeout, self.clock)
+        deadline = Deadline.after(self.timeout if timeout is None else number("timeout", timeout), self.clock)
         attempts: list[Attempt] = []
         try:
             return self._loop(call, self.prepare(call), deadline, attempts)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from rich.console import Console
 from rich.markup import escape
 
 from sessionkit import backends
+from sessionkit.cli import output
 from sessionkit.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Stage:
     def __init__(self, sandbox: Sandbox, console: Console) -> None:
         self.sandbox = sandbox
         self.console = console
-        self.failed = 0
+        self.steps: list[dict[str, Any]] = []
 
     @contextmanager
     def step(self, title: str) -> Iterator[list[str]]:
@@ -47,20 +48,31 @@ class Stage:
         try:
             yield results
         except Exception:
-            self.failed += 1
             self.console.print(f"  [red]✗[/] {escape(title)}")
             raise
         took = (time.perf_counter() - begun) * 1000
+        self.steps.append({"step": title, "results": results, "milliseconds": round(took)})
         came = f": {escape('; '.join(results))}" if results else ""
         self.console.print(f"  [green]✓[/] {escape(title)}{came} [dim]({took:.0f} ms)[/]", highlight=False)
 
 
+def _demos(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    return [name for name in backends.installed(GROUP) if name.startswith(begun)]
+
+
 @click.command()
-@click.argument("names", nargs=-1)
-def demo(names: tuple[str, ...]) -> None:
-    """Do a day's work through real sessions, on a sandbox of its own: no account, no network.
+@click.argument("names", nargs=-1, shell_complete=_demos)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+def demo(names: tuple[str, ...], as_json: bool) -> None:
+    r"""Do a day's work through real sessions, on a sandbox of its own: no account, no network.
 
     NAMES choose backends; without any, all that have a demo play.
+
+    \b
+    Examples:
+      sessionkit demo
+      sessionkit demo dyn review
+      sessionkit demo dyn --json
     """
     known = backends.installed(GROUP)
     unknown = sorted(set(names) - set(known))
@@ -68,7 +80,7 @@ def demo(names: tuple[str, ...]) -> None:
         raise ConfigurationError(f"no demo is called {unknown[0]!r}", hint=f"there are: {', '.join(known)}")
     from sessionkit.sandbox import Sandbox  # noqa: PLC0415 - what it needs is an extra
 
-    console = Console()
+    console = Console(quiet=as_json)
     begun = time.perf_counter()
     with Sandbox() as sandbox:
         console.print(f"The sandbox listens at [bold]{sandbox.url}[/].")
@@ -76,7 +88,12 @@ def demo(names: tuple[str, ...]) -> None:
         stage = Stage(sandbox, console)
         for name in names or known:
             console.rule(f"[bold]{name}", align="left")
+            done = len(stage.steps)
             known[name].load()(stage)
+            for step in stage.steps[done:]:
+                step["backend"] = name
+    if as_json:
+        output.as_json(stage.steps)
     console.print(
         f"\nAll of it worked, in {time.perf_counter() - begun:.1f} s. Now try: [bold]sessionkit --help[/]"
     )

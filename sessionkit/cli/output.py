@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from sessionkit import secrets
 
@@ -78,8 +81,28 @@ def _deep(cell: Any) -> bool:
 def complain(error: SessionKitError) -> None:
     """Print an error, and what to do about it, on standard error."""
     console = Console(stderr=True)
-    first, *rest = str(error).splitlines() or [type(error).__name__]
-    console.print(f"[bold red]{type(error).__name__}[/]: {escape(secrets.redact(first))}", highlight=False)
+    name = type(error).__name__
+    first, *rest = secrets.redact(str(error)).splitlines() or [""]
+    told = Text(f"{name}: {first}" if first else name)
+    told.stylize("bold red", 0, len(name))
+    _print(console, told)
     for line in rest:
-        console.print(escape(secrets.redact(line)), style="dim" if "->" not in line else "", highlight=False)
+        _print(console, Text(line, style="dim" if "->" not in line else ""))
     sys.stderr.flush()
+
+
+def _print(console: Console, line: Text) -> None:
+    """Print a line, broken between words where a terminal ends, and nowhere for what is no terminal.
+
+    What is longer than the terminal is wide, such as a URL, stays in one piece, to be copied.
+    """
+    indent = len(line.plain) - len(line.plain.lstrip())
+    ends, column = [], indent
+    for word in re.finditer(r"\S+\s*", line.plain if console.is_terminal else ""):
+        if column + cell_len(word[0].rstrip()) > console.width and column > indent:
+            ends.append(word.start())
+            column = indent
+        column += cell_len(word[0])
+    for number, part in enumerate(line.divide(ends)):
+        part.rstrip()
+        console.print(Text(" " * indent) + part if number else part, highlight=False, soft_wrap=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,6 +22,28 @@ if TYPE_CHECKING:
 TOKENS = "~/.config/sessionkit/tokens.json"
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+def _profiles(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """What a shell may complete to a profile's name; none when the file cannot be read."""
+    with suppress(SessionKitError):
+        return [name for name in config.load_profiles() if name.startswith(begun)]
+    return []
+
+
+def _targets(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+    return [
+        *_profiles(context, parameter, begun),
+        *(name for name in backends.installed() if name.startswith(begun)),
+    ]
+
+
+def _methods(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    known = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+    return [name for name in known if name.startswith(begun.upper())]
+
+
+target_argument = click.argument("target", shell_complete=_targets)
 
 
 def token_store() -> FileTokenStore:
@@ -63,7 +86,13 @@ def open_session(target: str) -> HttpEngine:
 @click.command("backends")
 @json_option
 def backends_command(as_json: bool) -> None:
-    """List the installed backends: what can stand behind `backend:` in a profile."""
+    r"""List the installed backends: what can stand behind `backend:` in a profile.
+
+    \b
+    Examples:
+      sessionkit backends
+      sessionkit backends --json | jq -r '.[].name'
+    """
     found = [
         {"name": name, "session": point.value, "package": point.dist.name if point.dist else ""}
         for name, point in backends.installed().items()
@@ -75,7 +104,7 @@ def backends_command(as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=_profiles)
 @json_option
 def profiles(name: str | None, as_json: bool) -> None:
     r"""List profiles with every value and where it came from; secrets are hidden.
@@ -87,6 +116,11 @@ def profiles(name: str | None, as_json: bool) -> None:
         customer: acme
         username: ann
         password: {env: DYN_PASSWORD}
+
+    \b
+    Examples:
+      sessionkit profiles
+      sessionkit profiles acme-dns --json
     """
     wanted = {name: config.profile(name)} if name else config.load_profiles()
     rows = [row for profile in wanted.values() for row in _profile_rows(profile)]
@@ -114,7 +148,7 @@ def _profile_rows(profile: config.Profile) -> Iterable[tuple[str, str, str, str]
 
 
 @click.command()
-@click.argument("target")
+@target_argument
 @json_option
 def login(target: str, as_json: bool) -> None:
     r"""Sign in to TARGET (a profile or backend) and keep the token for later calls.
@@ -140,22 +174,31 @@ def login(target: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("target")
-def logout(target: str) -> None:
-    """Drop the token that `login` kept for TARGET, and end its session at the service where it has one."""
+@target_argument
+@json_option
+def logout(target: str, as_json: bool) -> None:
+    r"""Drop the token that `login` kept for TARGET, and end its session at the service where it has one.
+
+    \b
+    Examples:
+      sessionkit logout acme-dns
+      sessionkit logout helios --json
+    """
     with open_session(target) as session:
         source = getattr(session.auth, "source", None)
-        if source is None or token_store().load(source.key) is None:
-            click.echo(f"There is no kept token of {target}.")
-            return
-        source.get()  # from the file: it is what is given back
-        session.sign_out()
-    click.echo(f"Signed out of {target}.")
+        kept = source is not None and token_store().load(source.key) is not None
+        if source is not None and kept:
+            source.get()  # from the file: it is what is given back
+            session.sign_out()
+    if as_json:
+        output.as_json({"target": target, "signed_out": kept})
+    else:
+        click.echo(f"Signed out of {target}." if kept else f"There is no kept token of {target}.")
 
 
 @click.command()
-@click.argument("target")
-@click.argument("method")
+@target_argument
+@click.argument("method", shell_complete=_methods)
 @click.argument("uri")
 @click.argument("args", nargs=-1)
 @click.option("--timeout", type=float, help="Seconds the call may take as a whole.")

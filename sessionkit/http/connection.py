@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import io
 import os
-import socket
 import time
 from typing import TYPE_CHECKING, Any
 
 from urllib3 import connection, connectionpool
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    LocationParseError,
+    NameResolutionError,
+    NewConnectionError,
+)
 from urllib3.poolmanager import PoolManager, ProxyManager
 from urllib3.util import Timeout
 from urllib3.util.connection import allowed_gai_family
 
 from sessionkit import fork
 from sessionkit.http.answer import Answer, BoundedReader, Socket
+from sessionkit.http.names import addresses
 
 if TYPE_CHECKING:
+    import socket
     from http.client import HTTPResponse
 
 
@@ -39,14 +45,11 @@ class _Bounded(connection.HTTPConnection):
     def _new_conn(self) -> socket.socket:
         """Connect to one of the host's addresses: together they have the time that urllib3 gives each."""
         host, timeout = self._dns_host, self.timeout
-        try:
-            found = socket.getaddrinfo(host, self.port, allowed_gai_family(), socket.SOCK_STREAM)
-        except (OSError, UnicodeError):
-            return super()._new_conn()  # which has words for it
         end = time.monotonic() + (timeout or 0.0)
+        found = self._found()
         try:
             for left in range(len(found), 0, -1):
-                self._dns_host = str(found[-left][4][0])
+                self._dns_host = found[-left]
                 if timeout is not None:
                     self.timeout = max(0.001, (end - time.monotonic()) / left)
                 try:
@@ -57,6 +60,16 @@ class _Bounded(connection.HTTPConnection):
         finally:
             self._dns_host, self.timeout = host, timeout
         raise AssertionError("getaddrinfo gives an address or raises")
+
+    def _found(self) -> list[str]:
+        try:
+            return addresses(self._dns_host, self.port, allowed_gai_family(), self.timeout)
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, str(error)) from error
+        except OSError as error:
+            raise NameResolutionError(self.host, self, error) from error  # type: ignore[arg-type]
+        except UnicodeError as error:
+            raise LocationParseError(f"{self.host!r}: {error}") from error
 
     def send(self, data: Any) -> None:
         """A kept connection's socket still has the timeout of the call before."""

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 from sessionkit import fork, secrets
+from sessionkit.checks import count, seconds
 from sessionkit.clock import Deadline
 from sessionkit.engine import SessionEngine
 from sessionkit.errors import (
     CallTimeout,
     ConfigurationError,
     RequestError,
+    SessionKitError,
 )
 from sessionkit.http import history as history_
 from sessionkit.http.body import Body
@@ -37,7 +39,7 @@ from sessionkit.http.retry import RetryBudget, RetryPolicy
 from sessionkit.http.signing import Auth, sign_foreign
 from sessionkit.http.status import error_of, unexpected
 from sessionkit.http.stream import Stream
-from sessionkit.http.transport import UNSENDABLE, Transport, split
+from sessionkit.http.transport import FOREVER, UNSENDABLE, Transport, split
 from sessionkit.outcome import Again, Done, Exchange, Failed, Identity, Outcome, Renew
 
 if TYPE_CHECKING:
@@ -122,7 +124,7 @@ class HttpEngine(SessionEngine):
         _clean_logs()
         self.base_url = _base_url(base_url if base_url is not None else type(self).base_url)
         self.origin = Origin.of(self.base_url)
-        self.retry = retry or RetryPolicy()
+        self.retry = RetryPolicy.of(retry)
         self.max_concurrency = max_concurrency
         self.principal = principal
         self.token_store = token_store
@@ -136,16 +138,16 @@ class HttpEngine(SessionEngine):
                 **(headers or {}),
             }
         )
-        self._history_size = 1000 if history is True else int(history)
+        self._history_size = 1000 if history is True else count("history", history or 0, least=0)
         self._limit = None if max_concurrency is None else ConcurrencyLimit(max_concurrency)
         self._budget = fork.aware(RetryBudget())
         self._transport = Transport(
             verify=verify,
             cert=cert,
             proxies=proxies,
-            connect_timeout=connect_timeout,
+            connect_timeout=min(seconds("connect_timeout", connect_timeout), FOREVER),
             pool_size=max_concurrency or DEFAULT_POOL,
-            max_response_size=max_response_size,
+            max_response_size=count("max_response_size", max_response_size),
         )
         self._auth = auth
         self._renewable = isinstance(auth, Auth) and auth.renewable
@@ -439,8 +441,9 @@ class HttpEngine(SessionEngine):
         begun = self.clock.monotonic()
         try:
             exchange = super().perform(call, timeout=timeout)
-        except RequestError as error:
-            self._remember(call, error.attempts, error.status or type(error).__name__, begun)
+        except SessionKitError as error:  # also one that is no answer, such as a token that did not come
+            status = getattr(error, "status", None) or type(error).__name__
+            self._remember(call, getattr(error, "attempts", ()), status, begun)
             self._announce("sessionkit.request.failed", call=str(call), error=str(error))
             raise
         self._remember(call, exchange.attempts, exchange.response.status, begun)
@@ -511,7 +514,8 @@ def _base_url(url: str) -> str:
     try:
         Origin.of(url)
         parts = urlsplit(url)
-    except ValueError:
+    except (ValueError, AttributeError):
+        url = str(url)  # it may be no text at all
         raise ConfigurationError(
             f"base_url is no http(s) URL: {redacted_url(url)!r}",
             hint="for example https://api.example.com/v1",

@@ -7,7 +7,8 @@ import threading
 from typing import TYPE_CHECKING
 
 from sessionkit import fork
-from sessionkit.errors import CallTimeout, ConfigurationError
+from sessionkit.checks import count
+from sessionkit.errors import CallTimeout
 
 if TYPE_CHECKING:
     from sessionkit.clock import Deadline
@@ -17,11 +18,7 @@ class ConcurrencyLimit:
     """So many requests at once, whoever sends them."""
 
     def __init__(self, size: int) -> None:
-        if size < 1:
-            raise ConfigurationError(
-                f"max_concurrency is {size}", hint="use a number from 1, or None for no limit"
-            )
-        self._size = size
+        self._size = count("max_concurrency", size)
         fork.aware(self).after_fork_in_child()
 
     def after_fork_in_child(self) -> None:

@@ -10,6 +10,9 @@ from datetime import timezone
 from email.utils import parsedate_to_datetime
 from typing import Final
 
+from sessionkit.checks import count, number
+from sessionkit.errors import ConfigurationError
+
 IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
 """Methods that mean the same when they are asked twice (RFC 9110, 9.2.2)."""
 
@@ -33,6 +36,9 @@ class RetryPolicy:
         base: Seconds of the first wait at most; doubled each time.
         longest: Seconds of any wait at most. A service that asks for more is not waited for.
         jitter: Spread each wait evenly between zero and its length ("full jitter").
+
+    Raises:
+        ConfigurationError: a number that cannot be meant.
     """
 
     attempts: int = 4
@@ -41,6 +47,27 @@ class RetryPolicy:
     base: float = 0.25
     longest: float = 60.0
     jitter: bool = True
+
+    def __post_init__(self) -> None:
+        count("attempts", self.attempts)
+        for name in ("base", "longest"):
+            if number(name, getattr(self, name)) < 0:
+                raise ConfigurationError(f"{name} is {getattr(self, name)}", hint="seconds from 0")
+
+    @classmethod
+    def of(cls, given: RetryPolicy | None) -> RetryPolicy:
+        """The policy that was given, or the usual one.
+
+        Raises:
+            ConfigurationError: it is none.
+        """
+        if given is None:
+            return cls()
+        if not isinstance(given, RetryPolicy):
+            raise ConfigurationError(
+                f"retry is {given!r}", hint="a RetryPolicy, such as RetryPolicy(attempts=8)"
+            )
+        return given
 
     @classmethod
     def never(cls) -> RetryPolicy:

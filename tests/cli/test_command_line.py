@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,7 +10,9 @@ import urllib.request
 
 import pytest
 
+from sessionkit.cli import output
 from sessionkit.cli.app import run
+from sessionkit.errors import NotFound
 from sessionkit_dyn.sandbox import DynService
 
 PASSWORD = "sandbox-ann"
@@ -60,7 +63,8 @@ def test_help_teaches(capsys, command):
     status, out, _ = sessionkit(capsys, *filter(None, [command]), "--help")
     assert status == 0
     assert "Usage: sessionkit" in out
-    assert command in {"", "backends", "profiles", "demo", "logout"} or "Example" in out
+    assert "Examples:" in out
+    assert "--json" in out or command in {"sandbox", "completion"}
 
 
 def test_profiles_show_origins_and_hide_secrets(capsys, profile):
@@ -118,6 +122,12 @@ def test_login_keeps_a_token_only_its_user_can_read_and_logout_gives_it_back(cap
     assert (status, out) == (0, "Signed out of acme.\n")
     assert [seen.method for seen in sandbox.requests(path="/REST/Session/")][-1] == "DELETE"
     assert "no kept token" in sessionkit(capsys, "logout", profile)[1]
+    assert json.loads(sessionkit(capsys, "logout", profile, "--json")[1]) == {
+        "target": "acme",
+        "signed_out": False,
+    }
+    sessionkit(capsys, "login", profile)
+    assert json.loads(sessionkit(capsys, "logout", profile, "--json")[1])["signed_out"]
 
 
 def test_without_login_a_call_signs_in_and_its_token_is_kept(capsys, profile, home):
@@ -154,16 +164,113 @@ def test_shells_can_complete(capsys, shell):
     assert "_SESSIONKIT_COMPLETE" in out
 
 
-def test_completion_knows_the_commands():
-    words = {"COMP_WORDS": "sessionkit pro", "COMP_CWORD": "1", "_SESSIONKIT_COMPLETE": "bash_complete"}
+def completed(*words):
+    asked = {
+        "COMP_WORDS": " ".join(["sessionkit", *words]),
+        "COMP_CWORD": str(len(words)),
+        "_SESSIONKIT_COMPLETE": "bash_complete",
+    }
     done = subprocess.run(
         [sys.executable, "-m", "sessionkit.cli"],
-        env={**os.environ, **words},
+        env={**os.environ, **asked},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert "profiles" in done.stdout
+    assert not done.stderr
+    return [line.partition(",")[2] for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["pro"], ["profiles"]),
+        (["call", "ac"], ["acme"]),
+        (["login", "he"], ["helios"]),
+        (["profiles", "e"], ["extra"]),
+        (["call", "acme", "p"], ["POST", "PUT", "PATCH"]),
+        (["demo", "d"], ["dyn"]),
+    ],
+)
+def test_completion_knows_commands_profiles_backends_and_methods(profile, words, found):
+    assert completed(*words) == found
+
+
+def test_completion_survives_a_file_that_cannot_be_read(home):
+    (home / "sessions.yaml").write_text("a: [")
+    assert completed("call", "d") == ["dyn", "dyn-mm"]
+
+
+# --- the sandbox around a program ---
+
+
+def around(*program, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "sessionkit.cli", "sandbox", "--", *program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        **options,
+    )
+
+
+def test_the_sandbox_runs_a_program_and_ends_with_it(home):
+    code = (
+        "import os, sys, urllib.request as r; url = os.environ['SESSIONKIT_SANDBOX_URL']; "
+        "print(url, r.urlopen(url + '/_sandbox/requests').status, os.environ['DYN_HOST'], sys.argv[1:]); "
+        "sys.exit(7)"
+    )
+    done = around(sys.executable, "-c", code, "--port", "x")
+    assert done.returncode == 7, done.stderr
+    url, *rest = done.stdout.split(maxsplit=3)
+    assert rest == ["200", "127.0.0.1", "['--port', 'x']\n"]
+    with pytest.raises(OSError):
+        urllib.request.urlopen(url, timeout=5)
+
+
+def test_a_program_that_is_none_is_one_clear_error(home):
+    done = around("no-such-program")
+    assert done.returncode == 1
+    assert "no-such-program cannot be run" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_program_killed_by_a_signal_is_counted_as_a_shell_would(home):
+    assert around("sh", "-c", "kill -9 $$").returncode == 128 + 9
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 128 + 15), (signal.SIGINT, 0)])
+def test_signals_are_the_programs_to_answer(home, number, status):
+    program = ["sh", "-c", "echo ready; sleep 1 & wait $!; exit 0"]
+    command = [sys.executable, "-m", "sessionkit.cli", "sandbox", "--", *program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)  # to the sandbox only
+        assert process.wait(20) == status
+
+
+# --- errors in a terminal ---
+
+
+def test_a_long_error_is_one_line_where_no_terminal_ends_it(capsys):
+    url = "http://127.0.0.1/" + "very-long-path/" * 20
+    output.complain(NotFound("words " * 40, method="GET", url=url, status=404))
+    err = capsys.readouterr().err
+    assert f"asked: GET {url} (HTTP 404)\n" in err
+
+
+def test_a_terminal_breaks_lines_between_words_only(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "40")
+    url = "http://127.0.0.1/" + "very-long-path/" * 20
+    words = "there is nothing of that name, and nothing that resembles it in any way"
+    output.complain(NotFound(words, hint=words, method="GET", url=url, status=404))
+    err = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().err)
+    assert url in err
+    assert set(words.split()) <= set(err.split())
+    assert all(len(line) <= 40 for line in err.splitlines() if url not in line)
 
 
 def test_the_sandbox_says_where_it_is_and_stops_when_told(home):
@@ -195,6 +302,14 @@ def test_the_demo_does_a_days_work(home):
     assert "✗" not in done.stdout
     assert "each as it was written" in " ".join(done.stdout.split())
     assert not list(home.iterdir())
+
+
+def test_the_demo_in_json(home):
+    command = [sys.executable, "-m", "sessionkit.cli", "demo", "dyn", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    steps = json.loads(done.stdout)
+    assert len(steps) > 5
+    assert {frozenset(step) for step in steps} == {frozenset(("backend", "step", "results", "milliseconds"))}
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
