@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+from collections import deque
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -51,14 +52,14 @@ class Tee:
 
     def __init__(self, stream: Any, name: str) -> None:
         self.stream = stream
-        self._name = name
+        self.source = name
 
     def write(self, text: str) -> Any:
         """Write to the stream, and let the run's listener hear it."""
         output = listening()
         # What a logging handler writes here was heard when the record was made.
         if output is not None and isinstance(text, str) and sys._getframe(1).f_code is not _EMIT:  # noqa: SLF001 - public by its documentation
-            output.write(self._name, text)
+            output.write(self.source, text)
         return self.stream.write(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -79,6 +80,8 @@ class _Ears:
         self.lock = threading.Lock()
         self.users = 0
         self.make_record: Callable[..., logging.LogRecord] = logging.LogRecord
+        # `print` borrows `sys.stdout`: one that another thread replaces meanwhile must not go away.
+        self._tees: deque[Tee] = deque(maxlen=16)
 
     def after_fork_in_child(self) -> None:
         """A child has no runs; streams that are `Tee`s stay, and do no more than pass on."""
@@ -94,10 +97,17 @@ class _Ears:
             for name in _STREAMS:
                 stream = getattr(sys, name)
                 if stream is not None and not isinstance(stream, Tee):
-                    setattr(sys, name, Tee(stream, name))
+                    setattr(sys, name, self._tee(stream, name))
             if logging.getLogRecordFactory() is not _make_record:
                 self.make_record = logging.getLogRecordFactory()
                 logging.setLogRecordFactory(_make_record)
+
+    def _tee(self, stream: Any, name: str) -> Tee:
+        made = next((tee for tee in self._tees if tee.stream is stream and tee.source == name), None)
+        if made is None:
+            made = Tee(stream, name)
+            self._tees.append(made)
+        return made
 
     def close(self) -> None:
         """Listen no more, once all have said so."""

@@ -14,6 +14,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from pathlib import Path
@@ -544,3 +545,26 @@ def test_what_a_worker_says_after_its_run_is_nobodys(real):
     session.run("a", "b")
     assert session["b"].status == "success"
     assert isinstance(session.get_task_output("a")[0], OutputLine)
+
+
+def test_printing_goes_on_while_listening_begins_and_ends():
+    # `print` borrows the stream it writes to, which crashed when another thread had it replaced.
+    script = """
+        import os, sys, threading
+        from sessionkit_redengine import capture
+
+        sys.stdout = open(os.devnull, "w")
+        sys.setswitchinterval(1e-6)
+
+        def toggle():
+            for _ in range(5_000):
+                capture.start_capture()
+                capture.stop_capture()
+
+        thread = threading.Thread(target=toggle)
+        thread.start()
+        while thread.is_alive():
+            print("here")
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], timeout=60, check=False)
+    assert done.returncode == 0
