@@ -95,6 +95,10 @@ class Entity(MutableMapping[str, Any]):
     def __hash__(self) -> int:
         return hash(self._key)
 
+    def __cache_key__(self) -> tuple[str, ...]:
+        """What it is to a cache's keys: who it is, whatever its values are; nothing is loaded."""
+        return self.entity_type, *self.primary_key
+
     def items(self) -> ItemsView[str, Any]:
         """All attributes and their values; those that are missing are loaded first, in one call."""
         self.session.loader.complete(self)

@@ -2,6 +2,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from sessionkit.cache import ObjectKeyMaker
 from sessionkit.errors import ConfigurationError, UnexpectedResponse
 from sessionkit_review import NOT_SET, Collection, Entity, inspection
 from sessionkit_review.errors import (
@@ -244,3 +245,13 @@ def test_entities_of_another_session_can_be_merged(session, open_session):
     assert mine.session is session
     with session.auto_populating(False):
         assert mine["status"]["name"] == other["status"]["name"]
+
+
+def test_an_entity_in_a_caches_key_is_who_it_is_and_loads_nothing(session, calls):
+    first, second = session.query("select id from Task limit 2").all()
+    make, before = ObjectKeyMaker().key, calls()
+    assert make("render", first) == make("render", first) != make("render", second)
+    assert calls() == before
+    first["description"] = "another one"
+    assert make("render", first) == make("render", session.get("Task", first["id"]))
+    session.rollback()
