@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -164,7 +165,14 @@ def _place(error: BaseException) -> str:
 @click.option("--session", "name", metavar="NAME", help="The session's name in the history.")
 @click.pass_context
 def tasks(context: click.Context, app: str | None, where: str | None, name: str | None) -> None:
-    """Tasks of a Red Engine session: what they are, did, and will do."""
+    """Tasks of a Red Engine session: what they are, did, and will do.
+
+    \b
+    Examples:
+      sessionkit tasks --app studio.jobs:app list
+      sessionkit tasks --history runs.db follow
+      SESSIONKIT_HISTORY=runs.db sessionkit tasks log publish
+    """
 
     def target() -> Target:
         found = Target(app, where, name)
@@ -184,7 +192,13 @@ _json = click.option("--json", "as_json", is_flag=True, help="For programs.")
 @_json
 @click.pass_obj
 def list_tasks(target: Any, as_json: bool) -> None:
-    """List the tasks, how they stand, and when they are due next."""
+    """List the tasks, how they stand, and when they are due next.
+
+    \b
+    Examples:
+      sessionkit tasks --app studio.jobs:app list
+      sessionkit tasks --history runs.db list --json | jq -r '.[].task'
+    """
     found: Target = target()
     states = found.history.states(found.name)
     paused = found.history.paused(found.name)
@@ -218,11 +232,17 @@ def list_tasks(target: Any, as_json: bool) -> None:
 @_json
 @click.pass_obj
 def log(target: Any, names: tuple[str, ...], limit: int, as_json: bool) -> None:
-    """Show the latest runs of all tasks, or of NAMES."""
+    """Show the latest runs of all tasks, or of NAMES.
+
+    \b
+    Examples:
+      sessionkit tasks --history runs.db log
+      sessionkit tasks --history runs.db log publish -n 5 --json
+    """
     found: Target = target()
     runs = found.runs(found.check(names), limit)
     if as_json:
-        output.as_json([{field: getattr(run, field) for field in run.__slots__} for run in runs])
+        output.as_json([_fields(run) for run in runs])
         return
     output.as_table(
         ("started", "task", "action", "took", "error"),
@@ -239,9 +259,17 @@ def log(target: Any, names: tuple[str, ...], limit: int, as_json: bool) -> None:
     default=float("inf"),
     help="Seconds to follow; default: until Ctrl-C.",
 )
+@_json
 @click.pass_obj
-def follow(target: Any, names: tuple[str, ...], seconds: float) -> None:
-    """Show runs of all tasks, or of NAMES, as they start and end, and what they say."""
+def follow(target: Any, names: tuple[str, ...], seconds: float, as_json: bool) -> None:
+    """Show runs of all tasks, or of NAMES, as they start and end, and what they say.
+
+    \b
+    Examples:
+      sessionkit tasks --history runs.db follow
+      sessionkit tasks --history runs.db follow publish --for 60
+      sessionkit tasks --history runs.db follow --json | jq .text     an object a line
+    """
     found: Target = target()
     if found.session is not None:
         found.check(names)
@@ -250,11 +278,18 @@ def follow(target: Any, names: tuple[str, ...], seconds: float) -> None:
     with suppress(KeyboardInterrupt):
         while time.monotonic() < end:
             for news in follower.news():
-                if news.line is None:
+                if as_json:
+                    said = {} if news.line is None else news.line._asdict()
+                    click.echo(json.dumps({**_fields(news.run), **said}))
+                elif news.line is None:
                     _tell(news.run)
                 else:
                     _say(news.line, news.run.task)
             time.sleep(min(_LOOK, max(0.0, end - time.monotonic())))
+
+
+def _fields(run: RunRecord) -> dict[str, Any]:
+    return {field: getattr(run, field) for field in run.__slots__}
 
 
 def _tell(run: RunRecord) -> None:
@@ -280,7 +315,13 @@ def _say(line: OutputLine, *task: str) -> None:
 @_json
 @click.pass_obj
 def show_output(target: Any, task: str, run_id: str | None, as_json: bool) -> None:
-    """Show what a run of TASK has said: what it printed and logged, or its program wrote."""
+    """Show what a run of TASK has said: what it printed and logged, or its program wrote.
+
+    \b
+    Examples:
+      sessionkit tasks --history runs.db output publish
+      sessionkit tasks --history runs.db output publish --run ID --json
+    """
     found: Target = target()
     runs = list(found.history.runs(found.name, Query(found.check((task,)), limit=1, run_id=run_id)))
     if run_id is not None and not runs:
@@ -297,7 +338,13 @@ def show_output(target: Any, task: str, run_id: str | None, as_json: bool) -> No
 @_needed
 @click.pass_obj
 def run(target: Any, names: tuple[str, ...]) -> None:
-    """Have the scheduler run NAMES now; without one, run them here if --app is given."""
+    """Have the scheduler run NAMES now; without one, run them here if --app is given.
+
+    \b
+    Examples:
+      sessionkit tasks --history runs.db run publish
+      sessionkit tasks --app studio.jobs:app run publish
+    """
     found: Target = target()
     if found.session is None:
         _say_who_was_told(found.order(names, "run"))
@@ -332,7 +379,12 @@ def _say_who_was_told(schedulers: int) -> None:
 @_needed
 @click.pass_obj
 def pause(target: Any, names: tuple[str, ...]) -> None:
-    """Have the schedulers start NAMES no more, until `resume`."""
+    """Have the schedulers start NAMES no more, until `resume`.
+
+    \b
+    Examples:
+      sessionkit tasks --history runs.db pause publish nightly
+    """
     _say_who_was_told(target().order(names, "pause"))
 
 
@@ -340,7 +392,12 @@ def pause(target: Any, names: tuple[str, ...]) -> None:
 @_needed
 @click.pass_obj
 def resume(target: Any, names: tuple[str, ...]) -> None:
-    """Have the schedulers start NAMES again."""
+    """Have the schedulers start NAMES again.
+
+    \b
+    Examples:
+      sessionkit tasks --history runs.db resume publish nightly
+    """
     _say_who_was_told(target().order(names, "resume"))
 
 
@@ -350,7 +407,13 @@ def resume(target: Any, names: tuple[str, ...]) -> None:
 @click.option("--svg", metavar="FILE", help="Write the chart there instead.")
 @click.pass_obj
 def chart(target: Any, names: tuple[str, ...], limit: int, svg: str | None) -> None:
-    """Draw the latest runs of all tasks, or of NAMES, over time."""
+    """Draw the latest runs of all tasks, or of NAMES, over time.
+
+    \b
+    Examples:
+      sessionkit tasks --history runs.db chart
+      sessionkit tasks --history runs.db chart publish --svg runs.svg
+    """
     from rich.console import Console  # noqa: PLC0415 - only the chart needs it
 
     from sessionkit_redengine.chart import Chart  # noqa: PLC0415 - see above

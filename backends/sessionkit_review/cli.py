@@ -27,6 +27,11 @@ def stubs(profile: str | None, output: str) -> None:
     """Write types of a server's entities for editors and type checkers.
 
     PROFILE is one of sessions.yaml; without it the server is the one in $FTRACK_SERVER.
+
+    \b
+    Examples:
+      sessionkit review stubs studio --output studio.pyi
+      sessionkit review stubs > typings/studio.pyi
     """
     session: Any = sessionkit.connect(profile) if profile else ReviewSession()
     with session:

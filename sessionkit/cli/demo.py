@@ -64,7 +64,7 @@ def _demos(_context: click.Context, _parameter: click.Parameter, begun: str) -> 
 @click.argument("names", nargs=-1, shell_complete=_demos)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def demo(names: tuple[str, ...], as_json: bool) -> None:
-    r"""Do a day's work through real sessions, on a sandbox of its own: no account, no network.
+    """Do a day's work through real sessions, on a sandbox of its own: no account, no network.
 
     NAMES choose backends; without any, all that have a demo play.
 

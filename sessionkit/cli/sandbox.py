@@ -26,7 +26,7 @@ def sandbox(
     faults: str | None,
     command: tuple[str, ...],
 ) -> None:
-    r"""Serve doubles of every backend's service, with demo data, until Ctrl-C.
+    """Serve doubles of every backend's service, with demo data, until Ctrl-C.
 
     The first line is JSON: the server's URL, and the environment variables by which the vendors' own clients
     and sessionkit's backends find it. With a COMMAND after --, that is run instead, with these variables set;

@@ -86,7 +86,7 @@ def open_session(target: str) -> HttpEngine:
 @click.command("backends")
 @json_option
 def backends_command(as_json: bool) -> None:
-    r"""List the installed backends: what can stand behind `backend:` in a profile.
+    """List the installed backends: what can stand behind `backend:` in a profile.
 
     \b
     Examples:
@@ -107,7 +107,7 @@ def backends_command(as_json: bool) -> None:
 @click.argument("name", required=False, shell_complete=_profiles)
 @json_option
 def profiles(name: str | None, as_json: bool) -> None:
-    r"""List profiles with every value and where it came from; secrets are hidden.
+    """List profiles with every value and where it came from; secrets are hidden.
 
     \b
     A profile is a named session in sessions.yaml:
@@ -151,7 +151,7 @@ def _profile_rows(profile: config.Profile) -> Iterable[tuple[str, str, str, str]
 @target_argument
 @json_option
 def login(target: str, as_json: bool) -> None:
-    r"""Sign in to TARGET (a profile or backend) and keep the token for later calls.
+    """Sign in to TARGET (a profile or backend) and keep the token for later calls.
 
     \b
     Examples:
@@ -177,7 +177,7 @@ def login(target: str, as_json: bool) -> None:
 @target_argument
 @json_option
 def logout(target: str, as_json: bool) -> None:
-    r"""Drop the token that `login` kept for TARGET, and end its session at the service where it has one.
+    """Drop the token that `login` kept for TARGET, and end its session at the service where it has one.
 
     \b
     Examples:
@@ -206,7 +206,7 @@ def logout(target: str, as_json: bool) -> None:
 def call(
     target: str, method: str, uri: str, args: tuple[str, ...], timeout: float | None, as_json: bool
 ) -> None:
-    r"""Make one call as TARGET (a profile or backend) and show its result.
+    """Make one call as TARGET (a profile or backend) and show its result.
 
     ARGS are name=value pairs, name:=json pairs, or one JSON document.
 

@@ -63,7 +63,7 @@ def test_help_teaches(capsys, command):
     status, out, _ = sessionkit(capsys, *filter(None, [command]), "--help")
     assert status == 0
     assert "Usage: sessionkit" in out
-    assert "Examples:" in out
+    assert re.search(r"^ *Examples:\n +(\$ )?\S", out, re.MULTILINE)  # on lines of their own
     assert "--json" in out or command in {"sandbox", "completion"}
 
 

@@ -96,6 +96,24 @@ def test_following(app):
     assert "fine" not in text
 
 
+def test_following_for_programs(app):
+    session, history = app
+    thread = threading.Timer(0.2, lambda: session.run("broken"))
+    thread.start()
+    text = invoke("--history", history, "follow", "--for", "1.2", "--json")
+    thread.join()
+    news = [json.loads(line) for line in text.splitlines()]
+    assert {one["task"] for one in news} == {"broken"}
+    assert "ValueError: no such shot" in "".join(one["error"] for one in news)
+
+
+@pytest.mark.parametrize("command", [tasks, *tasks.commands.values()], ids=lambda command: command.name)
+def test_every_command_shows_how_it_is_used(command):
+    text = CliRunner().invoke(command, ["--help"]).output
+    assert "Examples:\n    " in text
+    assert "    sessionkit tasks --" in text
+
+
 def test_charts(app, tmp_path):
     _, history = app
     assert "█" in invoke("--history", history, "chart")
