@@ -71,6 +71,25 @@ class Tee:
         return getattr(self.stream, name)
 
 
+class _ListeningFactory:
+    """Makes records as `below` does, and hears them as long as it is the one that was put up last."""
+
+    def __init__(self, below: Callable[..., logging.LogRecord]) -> None:
+        self.below = below
+
+    def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = self.below(*args, **kwargs)
+        output = listening() if self is _ears.make_record else None
+        if output is not None:
+            try:
+                text = hidden(_FORMAT.format(record))
+            except Exception:  # noqa: BLE001 - arguments that do not fit the message: its handlers tell
+                return record
+            record.exc_text = None  # the next formatter has its own way to show it
+            output.extend([OutputLine(record.created, "log", line) for line in text.splitlines()])
+        return record
+
+
 class _Ears:
     """What of this process is listened to, and how often that was asked for."""
 
@@ -79,7 +98,7 @@ class _Ears:
         self.only: Speaker | None = None
         self.lock = threading.Lock()
         self.users = 0
-        self.make_record: Callable[..., logging.LogRecord] = logging.LogRecord
+        self.make_record: _ListeningFactory | None = None
         # `print` borrows `sys.stdout`: one that another thread replaces meanwhile must not go away.
         self._tees: deque[Tee] = deque(maxlen=16)
 
@@ -98,9 +117,9 @@ class _Ears:
                 stream = getattr(sys, name)
                 if stream is not None and not isinstance(stream, Tee):
                     setattr(sys, name, self._tee(stream, name))
-            if logging.getLogRecordFactory() is not _make_record:
-                self.make_record = logging.getLogRecordFactory()
-                logging.setLogRecordFactory(_make_record)
+            if self.make_record is None or logging.getLogRecordFactory() is not self.make_record:
+                self.make_record = _ListeningFactory(logging.getLogRecordFactory())
+                logging.setLogRecordFactory(self.make_record)
 
     def _tee(self, stream: Any, name: str) -> Tee:
         made = next((tee for tee in self._tees if tee.stream is stream and tee.source == name), None)
@@ -119,8 +138,9 @@ class _Ears:
                 stream = getattr(sys, name)
                 if isinstance(stream, Tee):
                     setattr(sys, name, stream.stream)
-            if logging.getLogRecordFactory() is _make_record:
-                logging.setLogRecordFactory(self.make_record)
+            if self.make_record is not None and logging.getLogRecordFactory() is self.make_record:
+                logging.setLogRecordFactory(self.make_record.below)
+            self.make_record = None
 
 
 _ears = _Ears()
@@ -146,16 +166,3 @@ def speaking(speaker: Speaker) -> Iterator[None]:
         yield
     finally:
         SPEAKER.reset(token)
-
-
-def _make_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
-    record = _ears.make_record(*args, **kwargs)
-    output = listening()
-    if output is not None:
-        try:
-            text = hidden(_FORMAT.format(record))
-        except Exception:  # noqa: BLE001 - arguments that do not fit the message: its handlers tell
-            return record
-        record.exc_text = None  # the next formatter has its own way to show it
-        output.extend([OutputLine(record.created, "log", line) for line in text.splitlines()])
-    return record

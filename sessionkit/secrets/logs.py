@@ -10,9 +10,12 @@ from __future__ import annotations
 import builtins
 import http.client
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sessionkit.secrets.registry import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DEFAULT_LOGGERS = ("sessionkit", "urllib3", "requests", "websocket", "redis")
 """What the names of the covered loggers begin with: ours, our backends', and what carries our calls."""
@@ -20,8 +23,21 @@ DEFAULT_LOGGERS = ("sessionkit", "urllib3", "requests", "websocket", "redis")
 # What every record has, and `clean` looks at by itself or need not: the rest came by `extra=`.
 _STANDARD = vars(logging.makeLogRecord({})).keys() - {"stack_info"}
 _formatter = logging.Formatter()
-_make_record = logging.LogRecord
 _covered: tuple[str, ...] = ()
+_installed: _RecordFactory | None = None
+
+
+class _RecordFactory:
+    """Makes records as `below` does, and cleans them until `uninstall`, whoever else is above or below it."""
+
+    def __init__(self, below: Callable[..., logging.LogRecord]) -> None:
+        self.below = below
+
+    def __call__(self, name: str, *args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = self.below(name, *args, **kwargs)
+        if name.startswith(_covered):
+            clean(record)
+        return record
 
 
 class RedactingFilter(logging.Filter):
@@ -46,21 +62,21 @@ def install(*loggers: str) -> None:
     What `http.client` prints at `debuglevel` is cleaned as well. Safe to call more than once. Attributes that
     a caller gives by `extra=` are put on a record after it is made: a `RedactingFilter` cleans those.
     """
-    global _covered, _make_record  # noqa: PLW0603 - the process has one record factory, and this is its state
+    global _covered, _installed  # noqa: PLW0603 - the process has one record factory, and this is its state
     _covered = tuple(dict.fromkeys((*_covered, *DEFAULT_LOGGERS, *loggers)))
-    if logging.getLogRecordFactory() is not _clean_record:
-        _make_record = logging.getLogRecordFactory()  # type: ignore[assignment]  # a class or a function
-        logging.setLogRecordFactory(_clean_record)
+    if _installed is None or logging.getLogRecordFactory() is not _installed:
+        _installed = _RecordFactory(logging.getLogRecordFactory())
+        logging.setLogRecordFactory(_installed)
     # A module's global shadows the builtin for that module alone.
     vars(http.client)["print"] = _clean_print
 
 
 def uninstall() -> None:
     """Undo `install`; a record factory that somebody has put above ours stays."""
-    global _covered  # noqa: PLW0603 - see install
-    _covered = ()
-    if logging.getLogRecordFactory() is _clean_record:
-        logging.setLogRecordFactory(_make_record)
+    global _covered, _installed
+    if _installed is not None and logging.getLogRecordFactory() is _installed:
+        logging.setLogRecordFactory(_installed.below)
+    _covered, _installed = (), None
     vars(http.client).pop("print", None)
 
 
@@ -93,13 +109,6 @@ def _clean_exception(record: logging.LogRecord) -> None:
     cleaned = redact(text)
     if cleaned is not text:
         record.exc_text, record.exc_info = cleaned, None
-
-
-def _clean_record(name: str, *args: Any, **kwargs: Any) -> logging.LogRecord:
-    record = _make_record(name, *args, **kwargs)
-    if name.startswith(_covered):
-        clean(record)
-    return record
 
 
 def _clean_print(*values: object, **options: Any) -> None:

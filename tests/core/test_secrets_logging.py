@@ -45,6 +45,7 @@ def installed():
     secrets.uninstall()
     assert logging.getLogRecordFactory() is factory
     assert not hasattr(http.client, "print")
+    secrets.install()  # as the tests after this one expect it
 
 
 def fail():
@@ -104,8 +105,10 @@ def test_the_exception_object_stays_when_its_text_is_clean(installed, caplog, se
 
 
 def test_the_filter_cleans_extra_attributes(caplog, secret):
-    caplog.handler.addFilter(RedactingFilter())
+    cleaning = RedactingFilter()
+    caplog.handler.addFilter(cleaning)
     logging.getLogger("not.covered").warning("look", extra={"header": f"Bearer {VALUE}", "size": 5})
+    caplog.handler.removeFilter(cleaning)  # it serves all tests of the process
     assert caplog.records[-1].header == f"Bearer {MASK}"
     assert caplog.records[-1].size == 5
 
@@ -119,6 +122,21 @@ def test_installing_twice_is_installing_once(installed, log, secret):
     secrets.install()
     logging.getLogger("another.library").info(VALUE)
     assert log.getvalue() == f"another.library {MASK}\n"
+
+
+def test_factories_that_are_put_on_top_of_each_other_in_any_order(installed, log, secret):
+    from sessionkit_redengine.capture import start_capture, stop_capture
+
+    start_capture()
+    secrets.install()
+    start_capture()
+    secrets.install()
+    logging.getLogger("sessionkit").info(VALUE)
+    stop_capture()
+    stop_capture()
+    while logging.getLogRecordFactory() is not logging.LogRecord:
+        logging.setLogRecordFactory(logging.getLogRecordFactory().below)
+    assert log.getvalue() == f"sessionkit {MASK}\n"
 
 
 def test_the_filter_cleans_what_a_handler_gets(secret):
