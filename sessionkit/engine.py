@@ -10,7 +10,7 @@ import logging
 import threading
 from abc import abstractmethod
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from sessionkit import fork, reaper, registry
 from sessionkit.checks import number, seconds
@@ -33,6 +33,24 @@ log = logging.getLogger(__name__)
 
 MAX_RENEWALS: Final = 2
 """How often one call may find its credential refused: once stale, once revoked while on its way."""
+
+
+class Tried(NamedTuple):
+    """One sending of a request.
+
+    Attributes:
+        started: When, in seconds since the epoch.
+        begun: The same by the monotonic clock.
+        signed: What was sent.
+        response: What came, or None.
+        outcome: What to do about it.
+    """
+
+    started: float
+    begun: float
+    signed: Any
+    response: Any
+    outcome: Outcome
 
 
 class _Family:
@@ -187,19 +205,35 @@ class SessionEngine(metaclass=Singleton):
     def perform(self, call: Any, *, timeout: float | None = None) -> Exchange:
         """Like `execute`, returning the response and the attempts besides the result."""
         self.check_open()
-        deadline = Deadline.after(self.timeout if timeout is None else number("timeout", timeout), self.clock)
+        deadline = self.deadline(timeout)
+        return self.carry_out(call, self.prepare(call), deadline)
+
+    def deadline(self, timeout: float | None = None) -> Deadline:
+        """When a call that begins now must have ended: after `timeout` seconds, or the session's."""
+        return Deadline.after(self.timeout if timeout is None else number("timeout", timeout), self.clock)
+
+    def carry_out(self, call: Any, request: Any, deadline: Deadline, tried: Tried | None = None) -> Exchange:
+        """Repeat `request` until `call` has its result; `tried` is the first attempt, if it was made before.
+
+        Raises:
+            RequestError: see `execute`.
+        """
         attempts: list[Attempt] = []
         try:
-            return self._loop(call, self.prepare(call), deadline, attempts)
+            return self._loop(call, request, deadline, attempts, tried)
         except RequestError as error:
             error.attempts = error.attempts or tuple(attempts)
             raise
 
-    def _loop(self, call: Any, request: Any, deadline: Deadline, attempts: list[Attempt]) -> Exchange:
+    def _loop(
+        self, call: Any, request: Any, deadline: Deadline, attempts: list[Attempt], tried: Tried | None
+    ) -> Exchange:
         renewals = 0
         while True:
-            started, begun = self.clock.time(), self.clock.monotonic()
-            signed, response, outcome = self._attempt(call, request, deadline, attempts)
+            started, begun, signed, response, outcome = tried or self._attempt(
+                call, request, deadline, attempts
+            )
+            tried = None
             number, elapsed = len(attempts) + 1, self.clock.monotonic() - begun
             in_time = outcome.delay < deadline.remaining()
             status = getattr(response, "status", None)
@@ -223,17 +257,16 @@ class SessionEngine(metaclass=Singleton):
             self.check_open()  # somebody may have closed it meanwhile: nothing may sign in again
             request = request if outcome.request is None else outcome.request
 
-    def _attempt(
-        self, call: Any, request: Any, deadline: Deadline, attempts: list[Attempt]
-    ) -> tuple[Any, Any, Outcome]:
-        """One sending: the signed request, the response if any came, and what to do about it."""
+    def _attempt(self, call: Any, request: Any, deadline: Deadline, attempts: list[Attempt]) -> Tried:
+        """One sending."""
+        started, begun = self.clock.time(), self.clock.monotonic()
         signed = self.sign(request, deadline)  # whose own calls are tried again by themselves
         try:
             response = self.send(signed, deadline)
         except RequestError as error:
-            return signed, None, self.recover(error, call, signed, attempts)
+            return Tried(started, begun, signed, None, self.recover(error, call, signed, attempts))
         self.received(response, attempts)
-        return signed, response, self.process(response, call)
+        return Tried(started, begun, signed, response, self.process(response, call))
 
     def on_again(self, again: Again, call: Any) -> None:
         """Called before each wait, for progress and events."""

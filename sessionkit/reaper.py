@@ -85,13 +85,36 @@ def close_all(sessions: Iterable[Closable], seconds: float = EXIT_SECONDS) -> No
         _close(session)
 
 
+class _Marker:
+    """What `_drain` puts behind everything else in the queue."""
+
+    def __init__(self) -> None:
+        self._reached = _thread.allocate_lock()
+        self._reached.acquire()
+
+    def close(self) -> None:
+        """All before this one has been closed."""
+        self._reached.release()
+
+    def wait(self, seconds: float) -> None:
+        """Wait for that, but no longer."""
+        self._reached.acquire(timeout=seconds)
+
+
 reaper = fork.aware(Reaper())
 adopt = reaper.adopt
 
 
 @atexit.register
 def _drain() -> None:
-    waiting = reaper._forgotten  # noqa: SLF001 - this module's own
+    """See to the rest: what the thread is closing is waited for, what it has not come to is closed here."""
+    waiting, running = reaper._forgotten, reaper._running  # noqa: SLF001 - this module's own
+    if running.acquire(blocking=False):
+        running.release()
+    else:
+        marker = _Marker()
+        waiting.put(marker)
+        marker.wait(EXIT_SECONDS)
     left: list[Closable] = []
     with contextlib.suppress(queue.Empty):
         while True:

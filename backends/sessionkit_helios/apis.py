@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sessionkit.errors import UnexpectedResponse
+from sessionkit.http import Call
 from sessionkit_helios import images
 from sessionkit_helios.collection import FeatureCollection, ObservationCollection, Shown
 from sessionkit_helios.features import Alert, Camera, Feature, Observation, Recording
@@ -83,10 +84,8 @@ class _Features(Api, Generic[F]):
     def show(self, ids: str | Sequence[str]) -> FeatureCollection[F]:
         """The features of some ids, in their order."""
         wanted = [ids] if isinstance(ids, str) else list(ids)
-        return self.collection(Shown(self._show, wanted, self.session.workers), self.kind)
-
-    def _show(self, identifier: str) -> dict[str, Any]:
-        return self._mapping(self.session.get(self._uri(identifier)))
+        source = Shown(self.session, wanted, lambda each: Call("GET", self._uri(each)), self._mapping)
+        return self.collection(source, self.kind)
 
 
 class Alerts(_Features[Alert]):

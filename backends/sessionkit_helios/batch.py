@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sessionkit.errors import DeadlineExceeded, RequestError, SessionKitError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-    from concurrent.futures import Future
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+
+    from sessionkit.http import Call
+    from sessionkit.outcome import Exchange
+    from sessionkit_helios.session import HeliosSession
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -50,33 +51,36 @@ class PartialFailure(SessionKitError):
         self.failed = tuple(failed)
 
 
-def in_order(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
-    """`function` of each item, several at once, results in the items' order as they come.
+def ask_all(
+    session: HeliosSession,
+    items: Collection[T],
+    call_of: Callable[[T], Call],
+    read: Callable[[Exchange], R],
+) -> Iterator[R | Failure]:
+    """What came for each item, in order, as it comes; several are asked for at once.
 
-    At most twice as many items as workers are taken ahead of what has been consumed. What `function` raises
-    is raised here.
+    Args:
+        session: Who asks.
+        items: What for.
+        call_of: How an item is asked for.
+        read: What an answer means; the errors of requests that it raises are failures, too.
     """
-    waiting: deque[Future[R]] = deque()
-    with ThreadPoolExecutor(workers, "helios") as pool:
+    if not items:
+        return
+    came = session.perform_all(map(call_of, items), at_once=min(session.workers, len(items)))
+    for exchange, item in zip(came, items, strict=True):
         try:
-            for item in items:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) >= 2 * workers:
-                    yield from _ready(waiting, workers)
-            while waiting:
-                yield from _ready(waiting, workers)
-        finally:
-            for future in waiting:
-                future.cancel()
+            if isinstance(exchange, SessionKitError):
+                raise exchange
+            result: R | Failure = read(exchange)
+        except (RequestError, DeadlineExceeded) as error:
+            result = Failure(item, error)
+        yield result
 
 
-def _ready(waiting: deque[Future[R]], workers: int) -> Iterator[R]:
-    """The next results, at least one."""
-    # Waking for each result takes the processor from those who make them: wait for some to be there.
-    waiting[min(workers // 2, len(waiting) - 1)].exception()
-    yield waiting.popleft().result()
-    while waiting and waiting[0].done():
-        yield waiting.popleft().result()
+def result_of(exchange: Exchange) -> Any:
+    """The answer's JSON."""
+    return exchange.result
 
 
 class Batch(Generic[T, R]):
@@ -90,21 +94,20 @@ class Batch(Generic[T, R]):
         items: What was asked for.
     """
 
-    def __init__(self, function: Callable[[T], R], items: Iterable[T], workers: int) -> None:
+    def __init__(
+        self,
+        session: HeliosSession,
+        items: Iterable[T],
+        call_of: Callable[[T], Call],
+        read: Callable[[Exchange], R] = result_of,
+    ) -> None:
         self.items = list(items)
-        self._function = function
-        self._workers = workers
-        self._outcomes: list[R | Failure] = []
+        self._asked = session, call_of, read
         self._outcomes = self._ask(self.items)
 
     def _ask(self, items: Sequence[T]) -> list[R | Failure]:
-        def attempt(item: T) -> R | Failure:
-            try:
-                return self._function(item)
-            except (RequestError, DeadlineExceeded) as error:
-                return Failure(item, error)
-
-        return list(in_order(attempt, items, min(self._workers, len(items)))) if items else []
+        session, call_of, read = self._asked
+        return list(ask_all(session, items, call_of, read))
 
     @property
     def succeeded(self) -> list[R]:
@@ -125,7 +128,7 @@ class Batch(Generic[T, R]):
         """Ask once more for what failed, and keep the rest."""
         left = [index for index, outcome in enumerate(self._outcomes) if isinstance(outcome, Failure)]
         again = Batch.__new__(type(self))
-        again.items, again._function, again._workers = self.items, self._function, self._workers  # noqa: SLF001 - its own class
+        again.items, again._asked = self.items, self._asked  # noqa: SLF001 - its own class
         again._outcomes = list(self._outcomes)  # noqa: SLF001 - as above
         for index, outcome in zip(left, self._ask([self.items[index] for index in left]), strict=True):
             again._outcomes[index] = outcome  # noqa: SLF001 - as above

@@ -5,13 +5,15 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from sessionkit.errors import RequestError
-from sessionkit_helios.batch import Failure, PartialFailure, in_order
+from sessionkit_helios.batch import Failure, PartialFailure, ask_all
 from sessionkit_helios.features import Feature, Observation, SensorReading
 from sessionkit_helios.search import Page, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from sessionkit.http import Call
+    from sessionkit_helios.session import HeliosSession
 
 F = TypeVar("F", bound=Feature)
 
@@ -161,38 +163,43 @@ class Shown:
     """The features of some ids, one request each.
 
     Args:
-        show: Asks for one.
+        session: Who asks.
         ids: Which.
-        workers: Requests at once.
+        call_of: How one is asked for.
+        read: The feature in an answer.
     """
 
-    def __init__(self, show: Callable[[str], Any], ids: Sequence[str], workers: int) -> None:
-        self._show = show
+    def __init__(
+        self,
+        session: HeliosSession,
+        ids: Sequence[str],
+        call_of: Callable[[str], Call],
+        read: Callable[[Any], dict[str, Any]],
+    ) -> None:
+        self._session = session
         self._ids = ids
-        self._workers = workers
+        self._call_of = call_of
+        self._read = read
         self.total = len(ids)
         self.aggregations: Mapping[str, Any] = {}
         self.extent: list[float] = []
 
     def pages(self) -> Iterator[Page | Failure]:
         """One page for each id."""
-        if not self._ids:
-            return iter(())
-        return in_order(self._attempt, self._ids, min(self._workers, len(self._ids)))
+        return self._ask(self._ids)
 
     def again(self, failure: Failure) -> Iterable[Page | Failure]:
         """One id once more."""
-        return [self._attempt(str(failure.query))]
+        return self._ask([str(failure.query)])
 
     def arranged(self, pages: Iterable[Page | Failure]) -> Iterable[Page | Failure]:
         """As they are."""
         return pages
 
-    def _attempt(self, identifier: str) -> Page | Failure:
-        try:
-            return Page([self._show(identifier)])
-        except RequestError as error:
-            return Failure(identifier, error)
+    def _ask(self, ids: Sequence[str]) -> Iterator[Page | Failure]:
+        return ask_all(
+            self._session, ids, self._call_of, lambda exchange: Page([self._read(exchange.result)])
+        )
 
 
 class _Given:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sessionkit.errors import ConfigurationError, UnexpectedResponse
+from sessionkit.http import Call
 from sessionkit_helios import images
 from sessionkit_helios.apis import Api, created
 from sessionkit_helios.batch import Batch
@@ -119,20 +120,16 @@ class Collections(Api):
         wanted = [assets] if isinstance(assets, Mapping) else list(assets)
         uri = f"{self._uri(collection_id)}/images"
 
-        def add(asset: Any) -> Any:
+        def adding(asset: Mapping[str, Any]) -> Call:
             timed = {"time": time_text(asset["time"])} if asset.get("time") is not None else {}
-            return self.session.post(uri, {**asset, **timed})
+            return Call("POST", uri, {**asset, **timed})
 
-        return Batch(add, wanted, self.session.workers)
+        return Batch(self.session, wanted, adding)
 
     def remove_image(self, collection_id: str, names: str | Sequence[str]) -> Batch[str, Any]:
         """Take images out by name, one request each."""
         wanted = [names] if isinstance(names, str) else list(names)
-        return Batch(
-            lambda name: self.session.delete(self._image_uri(collection_id, name)),
-            wanted,
-            self.session.workers,
-        )
+        return Batch(self.session, wanted, lambda name: Call("DELETE", self._image_uri(collection_id, name)))
 
     def empty(self, collection_id: str) -> int:
         """Take all images out, however many; returns how many there were."""

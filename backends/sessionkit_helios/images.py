@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
+from sessionkit.http import Call
 from sessionkit.transfer import Answer, Download, Downloads, Progress, download
 from sessionkit_helios.batch import Batch, Failure
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image as Picture
 
+    from sessionkit.outcome import Exchange
     from sessionkit_helios.session import HeliosSession
 
 VERDICT = "x-amz-meta-helios"
@@ -148,7 +150,8 @@ def fetch(
         progress: See there.
     """
     if out_dir is None:
-        return Images(Batch(lambda uri: _read(session, uri, duds=duds), uris, session.workers))
+        read = _image if duds else _good_image
+        return Images(Batch(session, uris, _call, read))
     items = [Download(uri, Path(out_dir), checksum="etag", name=name_of) for uri in uris]
     accept = None if duds else is_good
     return Images(
@@ -158,11 +161,16 @@ def fetch(
     )
 
 
-def _read(session: HeliosSession, uri: str, *, duds: bool) -> Image | None:
-    with session.stream(uri, headers={"Accept": "image/jpeg"}) as answer:
-        if not duds and not is_good(answer):
-            return None
-        return Image(name_of(answer), data=b"".join(answer))
+def _call(uri: str) -> Call:
+    return Call("GET", uri, headers={"Accept": "image/jpeg"}, raw=True)
+
+
+def _image(exchange: Exchange) -> Image:
+    return Image(name_of(exchange.response), data=exchange.response.body)
+
+
+def _good_image(exchange: Exchange) -> Image | None:
+    return _image(exchange) if is_good(exchange.response) else None
 
 
 def name_of(answer: Answer) -> str:

@@ -8,13 +8,15 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sessionkit.errors import ConfigurationError, RequestError, UnexpectedResponse
-from sessionkit_helios.batch import Failure, in_order
+from sessionkit.http import Call
+from sessionkit_helios.batch import Failure, ask_all
 from sessionkit_helios.parameters import time_of, time_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from sessionkit.outcome import Exchange
     from sessionkit_helios.session import HeliosSession
 
 PAGE = 100
@@ -131,8 +133,13 @@ class Search:
         Raises:
             RequestError: there is no answer, or none that makes sense.
         """
-        arguments = {**query.parameters, "limit": query.limit, "skip": query.skip}
-        return _page(self._session.get(f"/{self._api}", arguments), self._api)
+        return self._page_of(self._session.perform(self._call(query)))
+
+    def _call(self, query: Query) -> Call:
+        return Call("GET", f"/{self._api}", {**query.parameters, "limit": query.limit, "skip": query.skip})
+
+    def _page_of(self, exchange: Exchange) -> Page:
+        return _page(exchange.result, self._api)
 
     def pages(self) -> Iterator[Page | Failure]:
         """All pages in order; in the place of one that failed, why."""
@@ -197,9 +204,7 @@ class Search:
         """The pages after the first."""
         step = query.limit
         queries = [query.at(skip, min(step, total - skip)) for skip in range(query.skip + step, total, step)]
-        if not queries:
-            return iter(())
-        return in_order(self._attempt, queries, min(self._session.workers, len(queries)))
+        return ask_all(self._session, queries, self._call, self._page_of)
 
     def _part(self, query: Query) -> Iterator[Page | Failure]:
         """All pages of a part, split further where it is still too long."""

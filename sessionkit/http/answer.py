@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import os
 import re
 import socket
 import ssl
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+CHUNK: Final = 65536
 SLACK: Final = 0.05
 """Seconds that a socket's timeout may be off."""
 
@@ -37,6 +39,15 @@ class _Steady:
 class Socket(_Steady, socket.socket):
     """For http."""
 
+    def arrived(self) -> bytes:
+        """What has come, without waiting for it; b"" is the end.
+
+        Raises:
+            BlockingIOError: nothing has.
+        """
+        # `recv` would ask first whether there is something: another system call, another thread's turn.
+        return os.read(self.fileno(), CHUNK) if os.name == "posix" else self.recv(CHUNK)
+
     @classmethod
     def of(cls, plain: socket.socket) -> Socket:
         """Take over the connection of `plain`, and its timeout."""
@@ -49,17 +60,38 @@ class Socket(_Steady, socket.socket):
 class TLSSocket(_Steady, ssl.SSLSocket):
     """For https."""
 
+    def arrived(self) -> bytes:
+        """See `Socket.arrived`; all of it, as waiting for more would not notice what is decrypted already.
+
+        Raises:
+            BlockingIOError: nothing has.
+        """
+        self.settimeout(0.0)
+        try:
+            data = self.recv(CHUNK)
+            while data and (more := self.pending()):
+                data += self.recv(more)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise BlockingIOError from None
+        return data
+
 
 class BoundedReader(io.RawIOBase):
     """The bytes of one answer, until its time is up.
 
     urllib3's read timeout starts anew with every packet, so that a server that drips one byte at a time
     is waited for without end. Here the timeout a request was sent with bounds its whole answer.
+
+    Args:
+        stream: The socket's own.
+        sock: The socket, with its timeout.
+        ahead: What was read from it before.
     """
 
-    def __init__(self, stream: io.RawIOBase, sock: socket.socket) -> None:
+    def __init__(self, stream: io.RawIOBase, sock: socket.socket, ahead: bytes | bytearray = b"") -> None:
         self._stream = stream
         self._sock = sock
+        self._ahead = memoryview(ahead)
         self.limit = sock.gettimeout()
         self._end = None if self.limit is None else time.monotonic() + self.limit
 
@@ -78,6 +110,10 @@ class BoundedReader(io.RawIOBase):
         Raises:
             TimeoutError: at the end.
         """
+        if self._ahead:
+            size = min(len(buffer), len(self._ahead))
+            buffer[:size], self._ahead = self._ahead[:size], self._ahead[size:]
+            return size
         if self._end is not None:
             left = self._end - time.monotonic()
             if left <= 0:
@@ -90,6 +126,17 @@ class BoundedReader(io.RawIOBase):
         if not self.closed:
             self._stream.close()
         super().close()
+
+
+class Arrived:
+    """An answer that is there as a whole, for `http.client` to read like a socket."""
+
+    def __init__(self, data: bytes | bytearray) -> None:
+        self._data = data
+
+    def makefile(self, *_: object) -> io.BytesIO:
+        """What it reads from."""
+        return io.BytesIO(self._data)
 
 
 # One field line of RFC 9112, section 5, in the form that nearly every service sends.

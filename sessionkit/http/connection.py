@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import queue
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +17,10 @@ from urllib3.exceptions import (
 )
 from urllib3.poolmanager import PoolManager, ProxyManager
 from urllib3.util import Timeout
-from urllib3.util.connection import allowed_gai_family
+from urllib3.util.connection import allowed_gai_family, is_connection_dropped
 
 from sessionkit import fork
-from sessionkit.http.answer import Answer, BoundedReader, Socket
+from sessionkit.http.answer import Answer, Arrived, BoundedReader, Socket, TLSSocket
 from sessionkit.http.names import addresses
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class _Bounded(connection.HTTPConnection):
     """What our HTTP and HTTPS connections have in common."""
 
     reader: BoundedReader | None = None
+    _ahead: bytes | bytearray = b""
+    _whole: Arrived | None = None
     _end: float | None = None
 
     def bound(self, seconds: float | None) -> None:
@@ -87,8 +90,10 @@ class _Bounded(connection.HTTPConnection):
         self, sock: socket.socket, *args: Any, **options: Any
     ) -> HTTPResponse:
         """`http.client` makes the answer's parser by this name."""
+        if self._whole is not None:
+            return Answer(self._whole, *args, **options)  # type: ignore[arg-type]  # all it wants is a file
         response = Answer(sock, *args, **options)
-        self.reader = BoundedReader(response.fp.detach(), sock)
+        self.reader = BoundedReader(response.fp.detach(), sock, self._ahead)
         response.fp = io.BufferedReader(self.reader)
         return response
 
@@ -97,6 +102,28 @@ class _Bounded(connection.HTTPConnection):
         response.reader = self.reader  # type: ignore[attr-defined]  # for Transport, to unbind streams
         self.reader = None
         return response
+
+    def ask(self, method: str, target: str, head: bytes, body: bytes | None) -> None:
+        """Send a request whose head is written already, but for its first line and Host."""
+        self.putrequest(method, target, skip_accept_encoding=True)
+        self._output(head)  # type: ignore[attr-defined]  # in no stub: http.client's own way to add a line
+        self.endheaders(body)
+
+    def hear(self, ahead: bytes | bytearray, seconds: float, *, whole: bool) -> HTTPResponse:
+        """http.client's response to what was asked.
+
+        Args:
+            ahead: What of it was read before.
+            seconds: Until all of it must have come.
+            whole: Whether it has.
+        """
+        self._whole = Arrived(ahead) if whole else None
+        self._ahead = ahead
+        self.sock.settimeout(seconds)
+        try:
+            return super(connection.HTTPConnection, self).getresponse()
+        finally:
+            self._ahead, self._whole, self.reader = b"", None, None
 
     def after_fork_in_child(self) -> None:
         """Close the inherited descriptor: no shutdown, no TLS alert, nothing the peer could notice."""
@@ -122,6 +149,25 @@ class _BoundedPool(connectionpool.HTTPConnectionPool):
         if conn.sock is not None:
             options["timeout"] = Timeout(timeout.total)  # it is connected, and keeps to the one bound
         return super()._make_request(conn, method, url, **options)
+
+    def take_idle(self) -> Any:
+        """A connection that stands and that nobody uses, or None; see `give_back`."""
+        try:
+            conn = self.pool.get(block=False)  # type: ignore[union-attr]  # caught below
+        except (queue.Empty, AttributeError):  # none is left, or the pool was closed
+            return None
+        if conn is None or not isinstance(conn.sock, (Socket, TLSSocket)):
+            self._put_conn(conn)
+            return None
+        if is_connection_dropped(conn):
+            conn.close()
+            self._put_conn(conn)
+            return None
+        return conn
+
+    def give_back(self, conn: Any) -> None:
+        """Let others use a connection."""
+        self._put_conn(conn)
 
 
 class _Pool(_BoundedPool):

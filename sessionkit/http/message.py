@@ -132,6 +132,7 @@ class Call:
         args: Query parameters (GET, HEAD, DELETE) or the body (others), as the backend encodes them.
         headers: Headers of this call only.
         stream: Leave the body of a successful answer unread, for `HttpEngine.stream`.
+        raw: Have the `Response` for a result, and not the JSON in it.
         signed: Send the session's credential; a call that fetches the credential does not.
     """
 
@@ -140,6 +141,7 @@ class Call:
     args: Any = None
     headers: Mapping[str, str] | None = None
     stream: bool = False
+    raw: bool = False
     signed: bool = True
 
     __hash__ = None  # type: ignore[assignment]  # args are often dictionaries

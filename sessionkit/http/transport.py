@@ -19,6 +19,7 @@ from urllib3.util import Timeout, make_headers
 from sessionkit import secrets
 from sessionkit.errors import CallTimeout, ConnectionFailed, ResponseTooLarge, SessionKitError
 from sessionkit.http.connection import pool_manager
+from sessionkit.http.flight import Flight, head_of
 from sessionkit.http.message import Origin, Request, Response, redacted_url, register_named
 from sessionkit.http.proxies import proxy_for, split_credentials
 from sessionkit.http.tls import shared_context
@@ -113,6 +114,9 @@ class Transport:
         Raises:
             ConnectionFailed, CallTimeout, ResponseTooLarge: see there.
         """
+        flight = None if request.stream else self.begin(request, deadline)
+        if flight is not None:
+            return self.finish(flight)
         left = deadline.remaining()
         wait = left if left < FOREVER else None
         try:
@@ -147,6 +151,70 @@ class Transport:
             _discard(raw)
             raise translate(error, request, deadline, answering=True) from error
         return _response(raw, body, request, None)
+
+    def begin(self, request: Request, deadline: Deadline) -> Flight | None:
+        """Send `request` without waiting for its answer; `finish` takes it.
+
+        Returns:
+            None when no connection to its origin stands and is free, or `send` knows better how to send it:
+            nothing was sent.
+
+        Raises:
+            ConnectionFailed: the connection broke.
+        """
+        origin, target = split(request.url)
+        route = self._routes.get(origin) if _ENCODED.fullmatch(target) else None
+        head = None if route is None else head_of(request, route.extra_headers)
+        conn = None if route is None or head is None else route.pool.take_idle()
+        if conn is None:
+            return None
+        assert route is not None
+        assert head is not None
+        flight = Flight(route.pool, conn, request, deadline, self.max_response_size)
+        try:
+            if "?" in target:
+                register_named(target, request)
+            flight.send(route.prefix + target, head)
+        except Exception as error:
+            flight.drop()
+            raise translate(error, request, deadline) from error
+        return flight
+
+    def finish(self, flight: Flight) -> Response:
+        """Read the answer of what was begun.
+
+        Raises:
+            ConnectionFailed, CallTimeout, ResponseTooLarge: see `send`.
+        """
+        try:
+            answer = flight.answer()
+            headers = urllib3.HTTPHeaderDict(answer.msg.items())
+            body = self._body(answer, headers, flight.request)
+        except Exception as error:
+            raise self.give_up(flight, error) from error
+        flight.end_well()
+        request = flight.request
+        return Response(answer.status, headers, body, request.url, request, reason=answer.reason or "")
+
+    def give_up(self, flight: Flight, error: Exception) -> SessionKitError:
+        """End what was begun because of an error; returns it as ours."""
+        flight.drop()
+        return translate(error, flight.request, flight.deadline, answering=True)
+
+    def _body(self, answer: http.client.HTTPResponse, headers: Mapping[str, str], request: Request) -> bytes:
+        length = answer.length
+        if length is not None and length <= self.max_response_size and "content-encoding" not in headers:
+            return answer.read()  # which refuses a body of another length
+        raw = urllib3.HTTPResponse(
+            answer,
+            headers,
+            answer.status,
+            preload_content=False,
+            original_response=answer,
+            enforce_content_length=True,
+            request_method=request.method,
+        )
+        return self._read(raw, request)
 
     def _route(self, origin: Origin) -> _Route:
         proxy = proxy_for(origin.scheme, origin.host, origin.port, self._proxies)
@@ -195,6 +263,8 @@ def _response(raw: Any, body: bytes, request: Request, stream: Any) -> Response:
 
 # Nearly every URL: an origin without user, and a path with nothing that has to be taken away.
 _PLAIN: Final = re.compile(r"(https?://[\w.:\[\]-]+)(/[!-\"$-~]*)", re.ASCII)
+# A target that urllib3 would send as it is.
+_ENCODED: Final = re.compile(r"/(?:[\w.~!$&'()*+,;=:@/?-]|%[0-9A-F]{2})*", re.ASCII)
 _origin: Final = lru_cache(maxsize=256)(Origin.of)
 
 
@@ -244,6 +314,7 @@ _REFUSALS: Final = (
     (u3.LocationParseError, "the URL cannot be sent", "check the host name and the path"),
     (http.client.InvalidURL, "the URL cannot be sent", "encode spaces and control characters"),
     (u3.ProtocolError, "the connection ended in the middle", ""),
+    ((http.client.IncompleteRead, http.client.RemoteDisconnected), "the connection ended in the middle", ""),
     (http.client.HTTPException, "the answer is no HTTP", ""),
 )
 

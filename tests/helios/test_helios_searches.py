@@ -6,7 +6,6 @@ import pytest
 from sessionkit.errors import ConfigurationError, InvalidRequest, NotFound, UnexpectedResponse
 from sessionkit.http import RetryPolicy
 from sessionkit_helios import Alerts, Cameras, Collections, HeliosSession, Observations, PartialFailure
-from sessionkit_helios.batch import in_order
 from sessionkit_helios.parameters import encoded, segment, time_text
 from sessionkit_helios.sandbox import demo, times
 
@@ -346,7 +345,7 @@ def test_a_text_with_special_characters_is_sent_as_it_is(session, sandbox):
 
 def test_the_sessions_limit_holds_for_everything_at_once(session, sandbox, service):
     most, now, lock = [0], [0], threading.Lock()
-    follow = session._follow
+    follow = session.follow
 
     def counted(*args):
         with lock:
@@ -358,7 +357,7 @@ def test_the_sessions_limit_holds_for_everything_at_once(session, sandbox, servi
             with lock:
                 now[0] -= 1
 
-    session._follow = counted
+    session.follow = counted
     apis = [Cameras(session), Alerts(session), Observations(session), Cameras(session)]
     threads = [threading.Thread(target=lambda api=api: api.index(limit=10).features) for api in apis]
     for thread in threads:
@@ -366,18 +365,3 @@ def test_the_sessions_limit_holds_for_everything_at_once(session, sandbox, servi
     for thread in threads:
         thread.join()
     assert 1 < most[0] <= 8
-
-
-def test_results_come_in_order_and_no_more_is_taken_than_needed():
-    taken = []
-
-    def items():
-        for number in range(100):
-            taken.append(number)
-            yield number
-
-    results = in_order(lambda number: number * 2, items(), 3)
-    assert [next(results) for _ in range(5)] == [0, 2, 4, 6, 8]
-    assert len(taken) <= 11
-    results.close()
-    assert len(taken) <= 11
