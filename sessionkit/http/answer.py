@@ -180,7 +180,13 @@ _begin: Final[Callable[[HTTPResponse], None]] = FunctionType(
 
 
 class Answer(HTTPResponse):
-    """The final answer: `http.client` takes interim ones (103, early hints) for it."""
+    """The final answer: `http.client` takes interim ones (103, early hints) for it.
+
+    Attributes:
+        reader: What it comes from; None when it is there as a whole.
+    """
+
+    reader: BoundedReader | None = None
 
     def begin(self) -> None:
         """Read the status and the headers."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class _Bounded(connection.HTTPConnection):
     """What our HTTP and HTTPS connections have in common."""
 
-    reader: BoundedReader | None = None
+    _reader: BoundedReader | None = None
     _ahead: bytes | bytearray = b""
     _whole: Arrived | None = None
     _end: float | None = None
@@ -93,14 +93,14 @@ class _Bounded(connection.HTTPConnection):
         if self._whole is not None:
             return Answer(self._whole, *args, **options)  # type: ignore[arg-type]  # all it wants is a file
         response = Answer(sock, *args, **options)
-        self.reader = BoundedReader(response.fp.detach(), sock, self._ahead)
-        response.fp = io.BufferedReader(self.reader)
+        self._reader = response.reader = BoundedReader(response.fp.detach(), sock, self._ahead)
+        response.fp = io.BufferedReader(response.reader)
         return response
 
     def getresponse(self) -> Any:
         response = super().getresponse()
-        response.reader = self.reader  # type: ignore[attr-defined]  # for Transport, to unbind streams
-        self.reader = None
+        response.reader = self._reader  # type: ignore[attr-defined]  # for Transport, to unbind streams
+        self._reader = None
         return response
 
     def ask(self, method: str, target: str, head: bytes, body: bytes | None) -> None:
@@ -109,7 +109,7 @@ class _Bounded(connection.HTTPConnection):
         self._output(head)  # type: ignore[attr-defined]  # in no stub: http.client's own way to add a line
         self.endheaders(body)
 
-    def hear(self, ahead: bytes | bytearray, seconds: float, *, whole: bool) -> HTTPResponse:
+    def hear(self, ahead: bytes | bytearray, seconds: float, *, whole: bool) -> Answer:
         """http.client's response to what was asked.
 
         Args:
@@ -121,9 +121,9 @@ class _Bounded(connection.HTTPConnection):
         self._ahead = ahead
         self.sock.settimeout(seconds)
         try:
-            return super(connection.HTTPConnection, self).getresponse()
+            return super(connection.HTTPConnection, self).getresponse()  # type: ignore[return-value]  # see above
         finally:
-            self._ahead, self._whole, self.reader = b"", None, None
+            self._ahead, self._whole, self._reader = b"", None, None
 
     def after_fork_in_child(self) -> None:
         """Close the inherited descriptor: no shutdown, no TLS alert, nothing the peer could notice."""

@@ -6,15 +6,21 @@ import re
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from urllib3 import HTTPResponse
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from http.client import HTTPResponse
+
+    from urllib3 import HTTPHeaderDict
 
     from sessionkit.clock import Deadline
+    from sessionkit.http.answer import Answer
     from sessionkit.http.message import Request
 
 _HEAD_END: Final = b"\r\n\r\n"
 _LONGEST_HEAD: Final = 1 << 18
+GATHERED: Final = 1 << 20
+"""Bytes of a stream that is not gathered whole but read as it comes."""
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r\n", re.IGNORECASE)
 _CHUNKED: Final = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
@@ -52,20 +58,35 @@ class Flight:
         request: What is sent.
         deadline: For everything.
         most: Bytes of a body at most.
+        idle: Seconds to wait for more of a stream.
 
     Attributes:
         end: When `deadline` is, by `time.monotonic()`.
     """
 
-    __slots__ = ("_conn", "_got", "_most", "_pool", "_searched", "_size", "deadline", "end", "request")
+    __slots__ = (
+        "_conn",
+        "_got",
+        "_pool",
+        "_searched",
+        "_size",
+        "deadline",
+        "end",
+        "idle",
+        "most",
+        "request",
+    )
 
-    def __init__(self, pool: Any, conn: Any, request: Request, deadline: Deadline, most: int) -> None:
+    def __init__(
+        self, pool: Any, conn: Any, request: Request, deadline: Deadline, most: int, idle: float | None
+    ) -> None:
         self.request = request
         self.deadline = deadline
         self.end = time.monotonic() + deadline.remaining()
         self._pool = pool
         self._conn = conn
-        self._most = most
+        self.most = GATHERED if request.stream else most
+        self.idle = idle
         self._got = bytearray()
         self._searched = 0
         self._size: int | None = None
@@ -110,20 +131,46 @@ class Flight:
                 return len(got) > _LONGEST_HEAD  # refused when it is parsed
             self._size = _size(got[: end + 2], end + len(_HEAD_END), self.request.method)
         if self._size == _NOT_STATED:
-            return got.endswith(_LAST_CHUNK) or len(got) > self._most + _LONGEST_HEAD
-        return len(got) >= min(self._size, self._most)
+            return got.endswith(_LAST_CHUNK) or len(got) > self.most + _LONGEST_HEAD
+        return len(got) >= self._size or self._size > self.most
 
-    def answer(self) -> HTTPResponse:
+    @property
+    def begun(self) -> bool:
+        """Whether the beginning of the answer has been gathered: its headers."""
+        return self._size is not None
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the answer has been gathered."""
+        return self._size is not None and 0 <= self._size <= len(self._got)
+
+    def answer(self) -> Answer:
         """The answer, its body unread; what has not been gathered is waited for.
 
         Raises:
             OSError, HTTPException: there is none.
         """
-        whole = self._size is not None and 0 <= self._size <= len(self._got)
         # What has come in time is not refused for being looked at late.
         left = max(0.01, self.end - time.monotonic())
-        answer: HTTPResponse = self._conn.hear(self._got, left, whole=whole)
+        answer: Answer = self._conn.hear(self._got, left, whole=self.whole)
         return answer
+
+    def unread(self, answer: Answer, headers: HTTPHeaderDict) -> HTTPResponse:
+        """urllib3's response, that gives the connection back by itself."""
+        if answer.reader is not None:
+            answer.reader.unbound(self.idle)
+        return HTTPResponse(
+            answer,
+            headers,
+            answer.status,
+            reason=answer.reason,
+            preload_content=False,
+            original_response=answer,
+            pool=self._pool,
+            connection=self._conn,
+            enforce_content_length=True,
+            request_method=self.request.method,
+        )
 
     def end_well(self) -> None:
         """The answer was read: the connection is for others to use."""

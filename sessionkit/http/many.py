@@ -3,7 +3,7 @@
 Fifty threads that call at once spend most of their time in taking turns. Here one thread sends requests on
 connections that stand, gathers what arrives, and goes through an answer when it is whole. Whatever may have
 to wait for something else is done by a thread of its own in the plain way: making a connection, a second
-attempt, a place under the session's limits.
+attempt, a place under the session's limits, a body too large to be gathered.
 """
 
 from __future__ import annotations
@@ -16,18 +16,19 @@ import socket
 import threading
 import time
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sessionkit.clock import Deadline
 from sessionkit.engine import Tried
 from sessionkit.errors import RequestError, SessionKitError
 from sessionkit.http.body import Body
+from sessionkit.http.crew import Crew
+from sessionkit.http.stream import Stream
 from sessionkit.outcome import Done, Exchange
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     from sessionkit.http.engine import HttpEngine
     from sessionkit.http.flight import Flight
@@ -37,15 +38,57 @@ if TYPE_CHECKING:
 AHEAD: Final = 2
 """So many times `at_once` calls are begun before the first of them was taken."""
 _LARGEST_BODY: Final = 16384  # what a socket takes at once
+# What is quickly done with an answer that is there: more threads would take turns, and get less done.
+_QUICK_BACKLOG: Final = 16
 # poll rather than epoll: it keeps nothing in the kernel that a forked child would share.
 _Selector: type[Any] = getattr(selectors, "PollSelector", selectors.SelectSelector)
+
+
+class Task:
+    """One thing of many to be done: a call, and what to do with its answer.
+
+    Attributes:
+        call: What to ask; None when `finish` is all there is to do.
+    """
+
+    __slots__ = ("call",)
+
+    finish: Callable[[Exchange | SessionKitError | None], Any] | None = None
+    """What to do in a thread with what came, if anything; returns the result, and raises nothing."""
+
+    def __init__(self, call: Call | None) -> None:
+        self.call = call
 
 
 def perform_all(
     session: HttpEngine, calls: Iterable[Call], at_once: int, timeout: float | None
 ) -> Iterator[Exchange | SessionKitError]:
     """See `HttpEngine.perform_all`."""
-    driver = _Driver(session, calls, at_once, timeout)
+    return do_all(session, map(Task, calls), at_once, timeout, ahead=AHEAD * at_once)
+
+
+def do_all(
+    session: HttpEngine,
+    tasks: Iterable[Task],
+    at_once: int,
+    timeout: float | None,
+    *,
+    ahead: float = float("inf"),
+) -> Generator[Any, None, None]:
+    """Do all tasks; the result of each, in their order, as they come.
+
+    Args:
+        session: Who asks.
+        tasks: What to do; read in another thread.
+        at_once: Under way at the same time, until their `finish` returns.
+        timeout: Seconds for each call; None is the session's.
+        ahead: How many are begun before the first of them was taken.
+
+    Raises:
+        Exception: what reading `tasks` raised, after what was under way; what a call raised that is no
+            `SessionKitError`.
+    """
+    driver = _Driver(session, tasks, at_once, timeout, ahead)
     thread = threading.Thread(target=driver.run, name="sessionkit-many", daemon=True)
     thread.start()
     owner = os.getpid()
@@ -68,12 +111,12 @@ def perform_all(
 
 
 class _Job:
-    """One call, and how far it is."""
+    """One task, and how far it is."""
 
     __slots__ = (
         "begun",
-        "call",
         "deadline",
+        "done",
         "flight",
         "hops",
         "place",
@@ -81,11 +124,13 @@ class _Job:
         "result",
         "signed",
         "started",
+        "task",
     )
 
-    def __init__(self, call: Call) -> None:
-        self.call = call
-        self.result: Exchange | Exception | None = None
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.done = False
+        self.result: Any = None
         self.hops = 0
         self.place: ConcurrencyLimit | None = None
         self.flight: Flight
@@ -95,6 +140,12 @@ class _Job:
         self.started: float
         self.begun: float
 
+    @property
+    def call(self) -> Call:
+        """The task's."""
+        assert self.task.call is not None
+        return self.task.call
+
     def leave(self) -> None:
         """Give back the place under the session's limit."""
         place, self.place = self.place, None
@@ -102,31 +153,52 @@ class _Job:
             place.release()
 
 
+class _Errand(NamedTuple):
+    """What a thread is to do for a job; `response` is one whose body it will read."""
+
+    job: _Job
+    work: Callable[[], Exchange | None]
+    response: Response | None = None
+
+    def drop(self) -> None:
+        """It will not be done."""
+        if self.response is not None:
+            Stream(self.response).close()
+
+
 class _Driver:
     """The thread that does it, and what others tell it."""
 
     def __init__(
-        self, session: HttpEngine, calls: Iterable[Call], at_once: int, timeout: float | None
+        self,
+        session: HttpEngine,
+        tasks: Iterable[Task],
+        at_once: int,
+        timeout: float | None,
+        ahead: float,
     ) -> None:
-        # What is there of the results, in order; what `calls` raised; nothing at the end.
-        self.results: queue.SimpleQueue[list[Exchange | Exception] | BaseException] = queue.SimpleQueue()
+        # What is there of the results, in order; what `tasks` raised; nothing at the end.
+        self.results: queue.SimpleQueue[list[Any] | BaseException] = queue.SimpleQueue()
         self._session = session
         self._transport = session.transport
-        self._calls = iter(calls)
+        self._tasks = iter(tasks)
         self._at_once = at_once
         self._timeout = timeout
+        self._ahead = ahead
         # Begun and not delivered, in order; of all, how many were delivered and how many of these taken.
         self._begun: deque[_Job] = deque()
         self._delivered = self._taken = 0
         self._open = 0
         self._stopping = self._exhausted = self._waits_for_room = False
+        self._broken: BaseException | None = None
         self._flying: dict[int, _Job] = {}
         self._selector = _Selector()
         self._ears, self._mouth = socket.socketpair()
         self._ears.setblocking(False)
         self._selector.register(self._ears, selectors.EVENT_READ)
-        self._landed: deque[tuple[_Job, Exchange | Exception]] = deque()
-        self._threads: ThreadPoolExecutor | None = None
+        self._landed: deque[_Job] = deque()
+        self._crew: Crew[_Errand] = Crew(at_once, self._do_errand)
+        self._quick_crew: Crew[_Errand] = Crew(at_once, self._do_errand, backlog=_QUICK_BACKLOG)
 
     # --- what the consumer's thread calls ---
 
@@ -148,41 +220,49 @@ class _Driver:
     # --- the thread ---
 
     def run(self) -> None:
-        """Make all calls."""
+        """Do all tasks."""
         try:
             self._fill()
             while (self._open or not self._exhausted) and not self._stopping:
                 self._wait()
                 self._deliver()
-        except BaseException as error:  # noqa: BLE001 - what the iterable of calls raised, for the consumer
-            self.results.put(error)
+        except BaseException as error:  # noqa: BLE001 - told to the consumer, who waits
+            self._broken = self._broken or error
         finally:
             self._end()
 
     def _fill(self) -> None:
-        """Begin as many calls as may be."""
+        """Begin as many tasks as may be."""
         while self._open < self._at_once and not self._exhausted and not self._stopping:
             self._waits_for_room = True  # before the look at what was taken, or its taker would not know
-            if len(self._begun) + self._delivered - self._taken >= AHEAD * self._at_once:
+            if len(self._begun) + self._delivered - self._taken >= self._ahead:
                 return
             self._waits_for_room = False
-            call = next(self._calls, None)
-            if call is None:
+            task = self._next()
+            if task is None:
                 self._exhausted = True
                 return
-            job = _Job(call)
+            job = _Job(task)
             self._begun.append(job)
             self._open += 1
-            if not self._set_off(job):
-                self._hand_over(job, partial(self._session.perform, call, timeout=self._timeout))
+            if task.call is None:
+                self._hand_over(job, _nothing)
+            elif not self._set_off(job):
+                self._hand_over(job, partial(self._session.perform, task.call, timeout=self._timeout))
         self._waits_for_room = False
+
+    def _next(self) -> Task | None:
+        try:
+            return next(self._tasks, None)
+        except BaseException as error:  # noqa: BLE001 - raised where the results are taken
+            self._broken = error
+            return None
 
     def _deliver(self) -> None:
         """Hand over the results up to the first that is missing."""
         ready = []
-        while self._begun and (result := self._begun[0].result) is not None:
-            self._begun.popleft()
-            ready.append(result)
+        while self._begun and self._begun[0].done:
+            ready.append(self._begun.popleft().result)
         if ready:
             self._delivered += len(ready)
             self.results.put(ready)
@@ -206,18 +286,18 @@ class _Driver:
             self._forget(job)
             job.flight.drop()
             job.leave()
-        if self._threads is not None:
-            self._threads.shutdown(cancel_futures=True)
+        for errand in (*self._crew.end(), *self._quick_crew.end()):
+            errand.drop()
         self._selector.close()
         self._ears.close()
-        self.results.put([])
+        self.results.put(self._broken or [])
 
     # --- one call ---
 
     def _set_off(self, job: _Job) -> bool:
         """Send a call, if nothing has to be waited for; what else there is, a thread finds out."""
         session, call = self._session, job.call
-        if session.closed or not session.unwatched or call.stream or isinstance(call.args, Body):
+        if session.closed or not session.unwatched or isinstance(call.args, Body):
             return False
         try:
             job.deadline = session.deadline(self._timeout)
@@ -239,7 +319,7 @@ class _Driver:
     def _fly(self, job: _Job, request: Request) -> bool:
         """Send a request of a job, if a connection stands."""
         try:
-            flight = self._transport.begin(request, job.deadline)
+            flight = self._transport.begin(request, job.deadline, idle=self._session.timeout)
         except RequestError as error:
             self._fail(job, error)
             return True
@@ -264,6 +344,11 @@ class _Driver:
             self._forget(job)
             self._fail(job, self._transport.give_up(flight, error))
             return
+        self._take(job)
+
+    def _take(self, job: _Job) -> None:
+        """Go through an answer."""
+        flight = job.flight
         self._forget(job)
         try:
             response = self._transport.finish(flight)
@@ -281,16 +366,28 @@ class _Driver:
     def _expire(self) -> None:
         now = time.monotonic()
         for job in [job for job in self._flying.values() if job.flight.end <= now]:
+            if job.flight.begun and job.call.stream:
+                self._take(job)  # a stream has time for as long as it flows
+                continue
             self._forget(job)
             self._fail(job, self._transport.give_up(job.flight, TimeoutError("timed out")))
 
     def _answered(self, job: _Job, response: Response) -> None:
+        if response.raw is not None:
+            response.place, job.place = job.place, None
         job.leave()
         tried = self._tried(job, response)
-        if isinstance(tried.outcome, Done):
-            self._land(job, self._go_on(job, tried))
-        else:
+        if not isinstance(tried.outcome, Done):
             self._hand_over(job, partial(self._go_on, job, tried))
+            return
+        exchange = self._go_on(job, tried)
+        if job.task.finish is None:
+            job.result = exchange
+            self._land(job)
+        elif response.raw is None:
+            self._quick_crew.give(_Errand(job, lambda: exchange))
+        else:
+            self._crew.give(_Errand(job, lambda: exchange, response))
 
     def _fail(self, job: _Job, error: SessionKitError) -> None:
         job.leave()
@@ -321,23 +418,25 @@ class _Driver:
 
     # --- threads ---
 
-    def _hand_over(self, job: _Job, work: Callable[[], Exchange]) -> None:
-        """Have a thread do it."""
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(self._at_once, "sessionkit-many")
+    def _hand_over(self, job: _Job, work: Callable[[], Exchange | None]) -> None:
+        """Have a thread do it, and the rest of the task."""
+        self._crew.give(_Errand(job, work))
 
-        def run() -> None:
-            try:
-                result: Exchange | Exception = work()
-            except Exception as error:  # noqa: BLE001 - the consumer is told
-                result = error
-            self._landed.append((job, result))
-            self._wake()
+    def _do_errand(self, errand: _Errand) -> None:
+        job = errand.job
+        try:
+            came: Any = errand.work()
+        except Exception as error:  # noqa: BLE001 - the consumer is told
+            came = error
+        if job.task.finish is None or not isinstance(came, (Exchange, SessionKitError, type(None))):
+            job.result = came
+        else:
+            job.result = job.task.finish(came)
+        self._landed.append(job)
+        self._wake()
 
-        self._threads.submit(run)
-
-    def _land(self, job: _Job, result: Exchange | Exception) -> None:
-        job.result = result
+    def _land(self, job: _Job) -> None:
+        job.done = True
         self._open -= 1
 
     def _wake(self) -> None:
@@ -348,7 +447,11 @@ class _Driver:
         with contextlib.suppress(BlockingIOError):
             self._ears.recv(4096)
         while self._landed:
-            self._land(*self._landed.popleft())
+            self._land(self._landed.popleft())
+
+
+def _nothing() -> None:
+    """What is to be asked for a task without a call."""
 
 
 _NOW: Final = Deadline.after(0.0)

@@ -114,7 +114,7 @@ class Transport:
         Raises:
             ConnectionFailed, CallTimeout, ResponseTooLarge: see there.
         """
-        flight = None if request.stream else self.begin(request, deadline)
+        flight = self.begin(request, deadline, idle=idle)
         if flight is not None:
             return self.finish(flight)
         left = deadline.remaining()
@@ -152,7 +152,7 @@ class Transport:
             raise translate(error, request, deadline, answering=True) from error
         return _response(raw, body, request, None)
 
-    def begin(self, request: Request, deadline: Deadline) -> Flight | None:
+    def begin(self, request: Request, deadline: Deadline, *, idle: float | None = None) -> Flight | None:
         """Send `request` without waiting for its answer; `finish` takes it.
 
         Returns:
@@ -170,7 +170,7 @@ class Transport:
             return None
         assert route is not None
         assert head is not None
-        flight = Flight(route.pool, conn, request, deadline, self.max_response_size)
+        flight = Flight(route.pool, conn, request, deadline, self.max_response_size, idle)
         try:
             if "?" in target:
                 register_named(target, request)
@@ -189,6 +189,9 @@ class Transport:
         try:
             answer = flight.answer()
             headers = urllib3.HTTPHeaderDict(answer.msg.items())
+            if flight.request.stream and answer.status < 300 and not flight.whole:
+                raw = flight.unread(answer, headers)
+                return _response(raw, b"", flight.request, raw)
             body = self._body(answer, headers, flight.request)
         except Exception as error:
             raise self.give_up(flight, error) from error

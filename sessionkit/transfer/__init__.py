@@ -6,13 +6,13 @@
 
     upload(session, Path("film.mov"), signed_url)
 
-Anything with `HttpEngine`'s `stream` method serves as the session, so that every backend can use this.
+Any `HttpEngine` serves as the session, so that every backend can use this.
 """
 
 from sessionkit.transfer.batch import Downloads, download
 from sessionkit.transfer.digest import digest_of
 from sessionkit.transfer.errors import Damaged, NotWritten, TransferFailed
-from sessionkit.transfer.items import Answer, Download, Downloaded, Streams
+from sessionkit.transfer.items import Answer, Download, Downloaded
 from sessionkit.transfer.progress import Progress
 from sessionkit.transfer.upload import Part, Uploaded, upload, upload_parts
 
@@ -25,7 +25,6 @@ __all__ = [
     "NotWritten",
     "Part",
     "Progress",
-    "Streams",
     "TransferFailed",
     "Uploaded",
     "digest_of",

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sized
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from sessionkit.clock import SYSTEM_CLOCK
 from sessionkit.errors import ConfigurationError
+from sessionkit.http.many import do_all
 from sessionkit.transfer.errors import TransferFailed
-from sessionkit.transfer.fetch import Options, Stopped, fetch
-from sessionkit.transfer.items import Answer, Download, Downloaded, Streams
+from sessionkit.transfer.fetch import Fetch, Options
 from sessionkit.transfer.progress import Meter, Progress, callback_of
 
 if TYPE_CHECKING:
@@ -19,16 +20,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sessionkit.clock import Clock
-
-# How long Ctrl-C waits for workers that are in the middle of something; they hold nothing but a socket.
-_GRACE = 3.0
+    from sessionkit.http import HttpEngine
+    from sessionkit.transfer.items import Answer, Download, Downloaded
 
 
 @dataclass(frozen=True)
 class _Plan:
     """How a batch is done, to do a part of it again."""
 
-    session: Streams
+    session: HttpEngine
     concurrency: int
     progress: Callable[[Progress], None] | bool | None
     options: Options
@@ -98,7 +98,7 @@ class Downloads:
 
 
 def download(
-    session: Streams,
+    session: HttpEngine,
     items: Iterable[Download],
     *,
     concurrency: int = 16,
@@ -119,7 +119,7 @@ def download(
     >>> result = download(session, (Download(url, folder / name) for name, url in links), progress=True)
 
     Args:
-        session: Whatever opens streams, such as any `HttpEngine`.
+        session: Who asks.
         items: What to fetch; taken as workers become free, so it may be a long or slow iterator.
         concurrency: Files under way at once; memory grows with this, not with the number of files.
         existing: What a file that is there is worth. "check": kept if its size and checksum, or else its
@@ -149,76 +149,17 @@ def download(
 
 def _run(plan: _Plan, items: Iterable[Download]) -> list[Downloaded]:
     files = len(items) if isinstance(items, Sized) else None
+    if files == 0:
+        return []
     meter = Meter(callback_of(plan.progress, "downloading"), files, plan.options.clock)
-    crew = _Crew(plan, iter(items), meter, min(plan.concurrency, files or plan.concurrency))
+    stop = threading.Event()
+    tasks = (Fetch(plan.session, item, plan.options, meter, stop) for item in items)
+    at_once = min(plan.concurrency, files or plan.concurrency)
     try:
-        return crew.work()
+        with closing(do_all(plan.session, tasks, at_once, plan.options.timeout)) as records:
+            try:
+                return list(records)
+            finally:
+                stop.set()
     finally:
         meter.finish()
-
-
-class _Crew:
-    """The threads of one batch. Each takes the next item when it is free."""
-
-    def __init__(self, plan: _Plan, items: Iterator[Download], meter: Meter, size: int) -> None:
-        self._plan = plan
-        self._items = items
-        self._meter = meter
-        self._stop = threading.Event()
-        self._lock = threading.Lock()
-        self._found: list[Downloaded] = []
-        self._broken: BaseException | None = None
-        # Daemons, so that Ctrl-C ends the program though a worker still waits for a silent server.
-        self._threads = [
-            threading.Thread(target=self._worker, name=f"download-{number}", daemon=True)
-            for number in range(size)
-        ]
-
-    def work(self) -> list[Downloaded]:
-        """Do all, and return the records in the items' order."""
-        try:
-            for thread in self._threads:
-                thread.start()
-            for thread in self._threads:
-                thread.join()
-        except BaseException:
-            self._give_up()
-            raise
-        if self._broken is not None:
-            raise self._broken
-        return self._found
-
-    def _give_up(self) -> None:
-        self._stop.set()
-        end = self._plan.options.clock.monotonic() + _GRACE
-        for thread in self._threads:
-            if thread.ident is not None:
-                thread.join(max(0.0, end - self._plan.options.clock.monotonic()))
-
-    def _worker(self) -> None:
-        while not self._stop.is_set():
-            taken = self._take()
-            if taken is None:
-                return
-            index, item = taken
-            try:
-                record = fetch(self._plan.session, item, self._plan.options, self._meter, self._stop)
-            except Stopped:
-                return
-            self._found[index] = record
-            self._meter.end(record.state)
-
-    def _take(self) -> tuple[int, Download] | None:
-        """The next item and its place in the result."""
-        with self._lock:
-            if self._broken is not None:
-                return None
-            try:
-                item = next(self._items)
-            except StopIteration:
-                return None
-            except BaseException as error:  # noqa: BLE001 - raised where the batch was asked for
-                self._broken = error
-                return None
-            self._found.append(Downloaded(item, "cancelled"))
-            return len(self._found) - 1, item

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from sessionkit.errors import CallTimeout, ConnectionFailed, RequestError
+from sessionkit.errors import CallTimeout, ConnectionFailed, RequestError, SessionKitError
+from sessionkit.http import Call
+from sessionkit.http.many import Task
 from sessionkit.http.retry import RetryPolicy
+from sessionkit.http.stream import Stream
 from sessionkit.secrets import redact_url
 from sessionkit.transfer import digest
 from sessionkit.transfer.errors import Damaged
-from sessionkit.transfer.items import Answer, Download, Downloaded, Streams
+from sessionkit.transfer.items import Answer, Download, Downloaded
 from sessionkit.transfer.part import PartFile
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from sessionkit.clock import Clock
+    from sessionkit.http import HttpEngine
+    from sessionkit.outcome import Exchange
     from sessionkit.transfer.progress import Meter
 
 # An attempt that brought so many bytes is not counted: the transfer gets on.
@@ -53,21 +59,59 @@ class _Broken(Exception):
         self.error = error
 
 
-def fetch(
-    session: Streams, item: Download, options: Options, meter: Meter, stop: threading.Event
-) -> Downloaded:
-    """Bring one file, and say what became of it; raises nothing but `Stopped`."""
-    job = _Fetch(session, item, options, meter, stop)
-    try:
-        return job.run()
-    except Stopped:
-        raise
-    except Exception as error:  # noqa: BLE001 - a batch reports, by file, whatever went wrong
-        meter.expect(-job.expected)
-        meter.advance(-job.counted)
-        return Downloaded(item, "failed", received=job.received, error=error)
-    finally:
-        job.close()
+class Fetch(Task):
+    """One download: its first request, and all that follows from the answer.
+
+    Args:
+        session: Who asks.
+        item: What for.
+        options: How.
+        meter: Is told how far it is.
+        stop: Set when the batch is to end.
+    """
+
+    __slots__ = ("_item", "_meter", "_options", "_session", "_stop")
+
+    def __init__(
+        self, session: HttpEngine, item: Download, options: Options, meter: Meter, stop: threading.Event
+    ) -> None:
+        self._session = session
+        self._item = item
+        self._options = options
+        self._meter = meter
+        self._stop = stop
+        # What is there already is looked at first, in a thread.
+        super().__init__(None if item.name is None and _anything_at(item.path) else _call(item, {}))
+
+    def finish(self, came: Exchange | SessionKitError | None) -> Downloaded:
+        """Bring the file, and say what became of it."""
+        record = self._record(came)
+        self._meter.end(record.state)
+        return record
+
+    def _record(self, came: Exchange | SessionKitError | None) -> Downloaded:
+        job = _Fetch(self._session, self._item, self._options, self._meter, self._stop)
+        try:
+            return job.run(came)
+        except Stopped:
+            return Downloaded(self._item, "cancelled")
+        except Exception as error:  # noqa: BLE001 - a batch reports, by file, whatever went wrong
+            self._meter.expect(-job.expected)
+            self._meter.advance(-job.counted)
+            return Downloaded(self._item, "failed", received=job.received, error=error)
+        finally:
+            job.close()
+
+
+def _call(item: Download, headers: Mapping[str, str]) -> Call:
+    # Compressed on the way, a body has no length to check and no ranges.
+    sent = {"Accept-Encoding": "identity", **(item.headers or {}), **headers}
+    return Call("GET", item.url, headers=sent, stream=True)
+
+
+def _anything_at(path: Path) -> bool:
+    """Whether the file, or a part of it, is there."""
+    return os.path.exists(path) or os.path.exists(f"{os.fspath(path)}.part")  # noqa: PTH110 - quicker
 
 
 class _Fetch:
@@ -80,7 +124,7 @@ class _Fetch:
     """
 
     def __init__(
-        self, session: Streams, item: Download, options: Options, meter: Meter, stop: threading.Event
+        self, session: HttpEngine, item: Download, options: Options, meter: Meter, stop: threading.Event
     ) -> None:
         self._session = session
         self._item = item
@@ -96,8 +140,8 @@ class _Fetch:
         if self._part is not None:
             self._part.close()
 
-    def run(self) -> Downloaded:
-        """Attempt until it is done, or there is no use."""
+    def run(self, came: Exchange | SessionKitError | None) -> Downloaded:
+        """Attempt until it is done, or there is no use; `came` is what the first request brought, if any."""
         if self._item.name is None and self._item.path.is_file():
             found = self._existing(self._item.path)
             if found is not None:
@@ -106,8 +150,9 @@ class _Fetch:
         tried = 0
         while True:
             before = self.received
+            came, first = None, came
             try:
-                done = self._attempt()
+                done = self._attempt(first)
             except _Broken as broken:
                 tried += self.received - before < _WORTHWHILE
                 if tried >= self._options.attempts:
@@ -117,16 +162,19 @@ class _Fetch:
                 if done is not None:
                     return done
 
-    def _attempt(self) -> Downloaded | None:
+    def _attempt(self, came: Exchange | SessionKitError | None) -> Downloaded | None:
         """One request and its answer; None when the next is to be made at once."""
         if self._part is None and self._item.name is None:
             self._part = self._part_of(self._item.path)
         part = self._part
         offset = part.size if part is not None and part.etag else 0
         try:
-            with self._session.stream(
-                self._item.url, headers=self._headers(offset), timeout=self._options.timeout
-            ) as answer:
+            if came is None:
+                call = _call(self._item, self._headers(offset))
+                came = self._session.perform(call, timeout=self._options.timeout)
+            elif isinstance(came, SessionKitError):
+                raise came
+            with closing(Stream(came.response)) as answer:
                 if part is not None:
                     return self._receive(answer, part, offset)
                 return self._name(answer)
@@ -142,13 +190,11 @@ class _Fetch:
         return PartFile(path, durable=self._options.durable)
 
     def _headers(self, offset: int) -> dict[str, str]:
-        # Compressed on the way, a body has no length to check and no ranges.
-        headers = {"Accept-Encoding": "identity", **(self._item.headers or {})}
         if offset and self._part is not None:
-            headers |= {"Range": f"bytes={offset}-", "If-Range": self._part.etag}
-        elif self._asks:
-            headers["If-None-Match"] = f'"{digest.digest_of(self._item.path)}"'
-        return headers
+            return {"Range": f"bytes={offset}-", "If-Range": self._part.etag}
+        if self._asks:
+            return {"If-None-Match": f'"{digest.digest_of(self._item.path)}"'}
+        return {}
 
     def _name(self, answer: Answer) -> Downloaded | None:
         """Go on with an answer that had to come before the file's name was known."""

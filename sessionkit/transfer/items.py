@@ -10,7 +10,6 @@ from sessionkit.secrets import redact_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
 State = Literal["fetched", "present", "filtered", "failed", "cancelled"]
@@ -31,24 +30,6 @@ class Answer(Protocol):
 
     def __iter__(self) -> Iterator[bytes]:
         """The body in pieces; raises `ConnectionFailed` or `CallTimeout` when it ends early."""
-
-
-class Streams(Protocol):
-    """A session that opens streams; `HttpEngine` is one.
-
-    It repeats what may be repeated and raises a `RequestError` when there is no success.
-    """
-
-    def stream(
-        self,
-        uri: str,
-        *,
-        method: str = "GET",
-        args: Any = None,
-        headers: Mapping[str, str] | None = None,
-        timeout: float | None = None,
-    ) -> AbstractContextManager[Answer]:
-        """See `HttpEngine.stream`."""
 
 
 @dataclass(frozen=True)

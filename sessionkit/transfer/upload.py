@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sessionkit.clock import Clock
-    from sessionkit.transfer.items import Streams
+    from sessionkit.http import HttpEngine
 
 _BLOCK = 256 * 1024
 
@@ -55,7 +55,7 @@ class Uploaded:
 
 
 def upload(
-    session: Streams,
+    session: HttpEngine,
     path: Path,
     url: str,
     *,
@@ -71,8 +71,7 @@ def upload(
     >>> upload(session, Path("film.mov"), signed_url, headers={"Content-Type": "video/quicktime"})
 
     Args:
-        session: Whatever opens streams, such as any `HttpEngine`; on another origin than its own, such as
-            a signed URL's, it sends no credential.
+        session: Who sends; on another origin than its own, such as a signed URL's, without its credential.
         path: The file.
         url: Where to.
         method: How.
@@ -100,7 +99,7 @@ def upload(
 
 
 def upload_parts(
-    session: Streams,
+    session: HttpEngine,
     path: Path,
     parts: Sequence[Part],
     *,
@@ -207,7 +206,7 @@ class FileBody(Body):
 
 
 def _put(
-    session: Streams,
+    session: HttpEngine,
     part: Part,
     body: FileBody,
     *,

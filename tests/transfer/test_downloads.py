@@ -1,4 +1,5 @@
 import threading
+import time
 
 import pytest
 from files_service import content, md5
@@ -192,16 +193,20 @@ def test_a_progress_callback_that_fails_costs_no_file(session, item, caplog):
 
 
 def test_no_more_files_are_under_way_than_asked_for(session, item):
-    most, lock, now = [0], threading.Lock(), set()
+    most, now, lock = [0], [0], threading.Lock()
 
     def accept(answer):
         with lock:
-            now.add(threading.get_ident())
-            most[0] = max(most[0], len(now))
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        time.sleep(0.005)
+        with lock:
+            now[0] -= 1
         return True
 
-    assert download(session, [item(f"f{n}-10.bin") for n in range(30)], concurrency=4, accept=accept).ok
-    assert most[0] <= 4
+    big = [item(f"f{n}-2000000.bin") for n in range(30)]
+    assert download(session, big, concurrency=4, accept=accept).ok
+    assert 1 < most[0] <= 4
 
 
 @pytest.mark.parametrize(
