@@ -51,6 +51,7 @@ class Crew(Generic[T]):
                 left.append(item)
         for _ in self._threads:
             self._given.put(None)
+        del self._do  # whose owner holds this crew: a circle that only the collector of garbage would end
         return left
 
     def wait(self, seconds: float) -> None:
@@ -61,7 +62,7 @@ class Crew(Generic[T]):
 
     def _recruit(self) -> None:
         name = f"sessionkit-many-{len(self._threads) + 1}"
-        thread = threading.Thread(target=self._run, name=name, daemon=True)
+        thread = threading.Thread(target=self._run, args=(self._do,), name=name, daemon=True)
         try:
             thread.start()
         except RuntimeError:  # the system has no more
@@ -70,8 +71,8 @@ class Crew(Generic[T]):
         else:
             self._threads.append(thread)
 
-    def _run(self) -> None:
+    def _run(self, do: Callable[[T], None]) -> None:
         while (item := self._given.get()) is not None:
-            self._do(item)
+            do(item)
             with self._lock:
                 self._open -= 1

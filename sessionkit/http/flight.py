@@ -158,6 +158,11 @@ class Flight:
         return end is not None and end <= len(self._got)
 
     @property
+    def gathered(self) -> bool:
+        """Whether the whole answer is here, and no larger than what is to be gathered."""
+        return self.whole and len(self._got) - self._framing.begin <= self.most
+
+    @property
     def there(self) -> bool:
         """Whether nothing has to be waited for any more."""
         return self._ended or self.whole

@@ -31,17 +31,18 @@ class Framing:
         method: Of the request that is answered.
 
     Attributes:
+        begin: Bytes before the body, once its head has come.
         end: Bytes of the answer, once that is certain.
         length: Bytes of the body, where its head states them.
         headed: Whether its head has come.
         odd: Whether it takes the parser to tell.
     """
 
-    __slots__ = ("_at", "_method", "_step", "end", "headed", "length", "odd")
+    __slots__ = ("_at", "_method", "_step", "begin", "end", "headed", "length", "odd")
 
     def __init__(self, method: str) -> None:
         self.end: int | None = None
-        self.length = 0
+        self.begin = self.length = 0
         self.headed = self.odd = False
         self._method = method
         self._at = 0  # where what is looked at begins
@@ -60,23 +61,31 @@ class Framing:
         if end is None:
             self.odd = self._is_odd_beginning(got, begun_well=first is not None)
             return False
-        if first is None or _FIELDS.fullmatch(got, first.end(), end.end()) is None or first[1] == b"101":
+        if first is None or first[1] == b"101" or _FIELDS.fullmatch(got, first.end(), end.end()) is None:
+            self.odd = True
+            return False
+        if self._is_long(got, end.end()):
             self.odd = True
             return False
         begin, self._at = first.end(), end.end()
         if first[1].startswith(b"1"):
             return True  # an interim answer: another comes
         self.headed = True
+        self.begin = self._at
         self._choose(first[1], _TELLING.findall(got, begin, end.end()))
         return True
 
     def _is_odd_beginning(self, got: bytearray, *, begun_well: bool) -> bool:
         """Whether a part of a head is, or may be, none that the parser would wait for the rest of."""
-        if len(got) - self._at > _LONGEST_LINE or got.count(b"\n", self._at) >= _MOST_LINES:
+        if self._is_long(got, len(got)):
             return True
         if begun_well:
             return False
         return b"\n" in got[self._at :] or not b"HTTP/1.".startswith(got[self._at : self._at + 7])
+
+    def _is_long(self, got: bytearray, end: int) -> bool:
+        """Whether a head may have more or longer lines than the parser takes."""
+        return end - self._at > _LONGEST_LINE or got.count(b"\n", self._at, end) >= _MOST_LINES
 
     def _choose(self, status: bytes, telling: list[tuple[bytes, bytes]]) -> None:
         if self._method == "HEAD" or status in _BODILESS:

@@ -177,7 +177,8 @@ class _Driver:
             self._fill()
             while (self._open or not self._exhausted) and not self._stopping:
                 self._wait()
-                self._deliver()
+                self._deliver()  # before the next are read, which may wait for these
+                self._fill()
         except BaseException as error:  # noqa: BLE001 - told to the consumer, who waits
             self._broken = self._broken or error
         finally:
@@ -229,10 +230,8 @@ class _Driver:
                 self._gather(job)
             else:
                 self._hear()
-            self._fill()
         if first is not None and time.monotonic() >= first:
             self._expire()
-            self._fill()
 
     def _end(self) -> None:
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import re
+import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -76,6 +77,7 @@ class Transport:
         self.max_response_size = max_response_size
         self._managers: dict[str | None, urllib3.PoolManager] = {}
         self._routes: dict[Origin, _Route] = {}
+        self._lock = threading.Lock()
 
     def fresh(self) -> Transport:
         """A transport of the same settings and no connections."""
@@ -195,7 +197,7 @@ class Transport:
             answer = flight.answer()
             headers = urllib3.HTTPHeaderDict(answer.msg.items())
             # A stream's body may be any size, and is decompressed as it is read.
-            unread = not flight.whole or "content-encoding" in headers
+            unread = not flight.gathered or "content-encoding" in headers
             if flight.request.stream and answer.status < 300 and unread:
                 raw = flight.unread(answer, headers)
                 return _response(raw, b"", flight.request, raw)
@@ -231,6 +233,10 @@ class Transport:
         return self._read(raw, request)
 
     def _route(self, origin: Origin) -> _Route:
+        with self._lock:  # each thread that calls first would make a pool of its own, and all but one be lost
+            return self._routes.get(origin) or self._new_route(origin)
+
+    def _new_route(self, origin: Origin) -> _Route:
         proxy = proxy_for(origin.scheme, origin.host, origin.port, self._proxies)
         manager = self._managers.get(proxy)
         if manager is None:
@@ -349,8 +355,11 @@ def translate(
             hint="the request may have been carried out; give it more time with timeout=",
             **details,
         )
+    named = error
+    if isinstance(error, u3.ProtocolError) and isinstance(error.args[-1], http.client.HTTPException):
+        named = error.args[-1]  # urllib3 calls everything broken off that http.client cannot read
     what, hint = next(
-        ((what, hint) for kind, what, hint in _REFUSALS if isinstance(error, kind)),
+        ((what, hint) for kind, what, hint in _REFUSALS if isinstance(named, kind)),
         ("the request could not be sent", "") if unsent else ("the connection failed", ""),
     )
     if not hint and not unsent:
