@@ -25,6 +25,7 @@ LAST_SKIP = 4000
 
 _WORLD = (-180.0, -90.0, 180.0, 90.0)
 _SMALLEST_BOX = 1e-6  # degrees; what lies closer together than this is not told apart
+_PARTS = 256
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -126,6 +127,10 @@ class Search:
         self.total = self._first.total
         self.aggregations = self._first.aggregations
         self.extent = self._first.bbox
+        # Where all entries lie at one point, or instant, each window of them takes as many parts as splitting
+        # can make. A service that has more says so of whatever it is asked.
+        self._most_parts = _PARTS * (self.total // LAST_SKIP + 1)
+        self._parts_left = self._most_parts
 
     def ask(self, query: Query) -> Page:
         """One page.
@@ -153,6 +158,7 @@ class Search:
     def again(self, failure: Failure) -> Iterable[Page | Failure]:
         """The page, or the part of the search, that failed."""
         assert isinstance(failure.query, Query)
+        self._parts_left = self._most_parts
         return self._part(failure.query) if failure.query.whole else [self._attempt(failure.query)]
 
     def arranged(self, pages: Iterable[Page | Failure]) -> Iterator[Page | Failure]:
@@ -174,9 +180,16 @@ class Search:
             found += len(items)
             yield Page(items[left_out:], skipped=items[:left_out])
             left_out = max(0, left_out - len(items))
-        if whole and found < self.total:
-            missing = UnexpectedResponse(f"only {found:,} of {self.total:,} entries were found in its parts")
+        if whole and found < self.total and found < (total := self._counted_anew()):
+            missing = UnexpectedResponse(f"only {found:,} of {total:,} entries were found in its parts")
             yield Failure(self._query.narrowed(), missing)
+
+    def _counted_anew(self) -> int:
+        """How many match by now: what went away meanwhile is not missing."""
+        try:
+            return self.ask(Query(self._query.parameters, 0, 1)).total
+        except RequestError:
+            return self.total
 
     def _sorted(self, pages: Iterable[Page | Failure]) -> Iterator[Page | Failure]:
         """One page of everything, sorted as the service would have."""
@@ -208,6 +221,10 @@ class Search:
 
     def _part(self, query: Query) -> Iterator[Page | Failure]:
         """All pages of a part, split further where it is still too long."""
+        if self._parts_left == 0:
+            yield Failure(query, UnexpectedResponse(f"{self._most_parts:,} parts do not hold {self.total:,}"))
+            return
+        self._parts_left -= 1
         try:
             first = self.ask(query)
             parts = () if _reachable(query, first.total) else self._split(query)
@@ -221,6 +238,7 @@ class Search:
         yield first
         yield from self._rest(query, end)
         if first.total > end:
+            self._parts_left = max(0, self._parts_left - end // query.limit)
             beyond = UnexpectedResponse(f"only {end:,} of {first.total:,} entries can be reached")
             yield Failure(query.at(end, query.limit), beyond)
 

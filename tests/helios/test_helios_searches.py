@@ -1,3 +1,4 @@
+import json
 import threading
 from datetime import datetime, timedelta, timezone
 
@@ -252,6 +253,24 @@ def test_a_part_that_fails_is_asked_for_again(session, load, now, sandbox):
     again = found.retry()
     assert again.ok
     assert len(again) == 4600
+
+
+def test_entries_that_go_away_while_they_are_listed_are_not_missing(session, load, now, service):
+    entries = [observation(n, now) for n in range(4600)]
+    load(observations=entries)
+    found = Observations(session).index()
+    load(observations=entries[:4500])
+    assert found.ok
+    assert len(found) == 4500
+    assert found.total == 4600
+
+
+def test_a_service_that_has_more_of_whatever_is_asked_is_given_up(session, sandbox):
+    page = {"features": [], "properties": {"total": 5000}}
+    sandbox.fault("body", path="/v1/cameras", body=json.dumps(page), times=None)
+    found = Cameras(session).index()
+    assert "512 parts do not hold 5,000" in str(found.failed[-1].error)
+    assert len(pages(sandbox)) < 700
 
 
 def test_features_are_shown_by_id_in_order(session, data, sandbox):

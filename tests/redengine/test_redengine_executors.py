@@ -406,6 +406,15 @@ def test_dask_runs_tasks_in_the_processes_of_a_cluster(real, dask_pool):
 
 
 @on_dask
+def test_what_a_task_says_on_dask_is_heard_with_its_outcome(real, dask_pool):
+    session = real(execution=dask_pool)
+    task = FuncTask(work.speak, session=session, name="a")
+    session.execute("a")
+    _, lines = session.history.output(task.state.run_id)
+    assert {(line.stream, line.text) for line in lines} >= {("stdout", "to out"), ("stderr", "to err")}
+
+
+@on_dask
 def test_dask_runs_a_task_anew_each_time(real, dask_pool, tmp_path):
     session = real(execution=dask_pool, multilaunch=True)
     out = tmp_path / "out"

@@ -9,10 +9,10 @@ import queue
 import select
 import signal
 import threading
+from collections import deque
 from contextlib import suppress
-from functools import partial
 from multiprocessing.reduction import ForkingPickler
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sessionkit import fork
 from sessionkit.clock import SYSTEM_CLOCK, Deadline
@@ -24,7 +24,7 @@ from sessionkit_redengine.executors.relay import Relay
 from sessionkit_redengine.runs import Job, Outcome, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.context import BaseContext
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from sessionkit_redengine.output import OutputLine
 
 _GRACE = 1.0  # seconds for a process to end when it was asked to
+_LIGHT = 4096  # bytes that an order without arguments may have beside its function's name
+_END = b""  # the order to end
 
 
 def default_context() -> BaseContext:
@@ -43,10 +45,32 @@ def default_context() -> BaseContext:
     return multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
 
 
+class _Order(NamedTuple):
+    """A job for a process, and the sessions it may open there."""
+
+    run: Run
+    job: Job
+    sessions: bytes
+
+    @property
+    def is_light(self) -> bool:
+        """Whether writing it takes no time to speak of: it carries nothing of its own."""
+        return not self.job.kwargs and len(self.sessions) < _LIGHT
+
+    def pickled(self) -> bytes:
+        """As it is sent.
+
+        Raises:
+            Exception: it cannot be.
+        """
+        return bytes(ForkingPickler.dumps((self.job, self.sessions)))
+
+
 class ProcessExecutor(Executor):
     """Runs jobs in processes; one of them can be ended without the others.
 
-    Each process has a thread here that feeds it, so that starting one, which takes long, holds up nobody.
+    Each process has a thread here that starts it, which takes long, and then reads what it says. A light job
+    is written to a process that waits by whoever starts it, so that nothing but the process has to wake up.
 
     Args:
         done: See `Executor`.
@@ -62,21 +86,26 @@ class ProcessExecutor(Executor):
     ) -> None:
         super().__init__(done)
         self.capacity = self._limit = limit
-        self._context = context or default_context()
-        self._daemon = daemon
-        self._jobs: queue.SimpleQueue[tuple[Run, Job, bytes] | None] = queue.SimpleQueue()
+        self.context = context or default_context()
+        self.daemon = daemon
         self._workers: list[_Worker] = []
-        self._busy = 0
+        self._idle: list[_Worker] = []
+        self._waiting: deque[_Order] = deque()
+        self._closed = False
         self._lock = threading.Lock()
 
     def start(self, run: Run, job: Job) -> None:
         """Hand it to a process that waits, or to a new one."""
-        sessions = portable(current_sessions())
+        order = _Order(run, job, portable(current_sessions()))
         with self._lock:
-            self._busy += 1
-            if len(self._workers) < min(self._busy, self._limit):
-                self._workers.append(_Worker(self, len(self._workers) + 1))
-        self._jobs.put((run, job, sessions))
+            worker = self._idle.pop() if self._idle else None
+            if worker is None and len(self._workers) < self._limit:
+                worker = _Worker(self, len(self._workers) + 1)
+                self._workers.append(worker)
+            if worker is None:
+                self._waiting.append(order)
+        if worker is not None:
+            worker.take(order)
 
     def end(self, run: Run) -> None:
         """Kill the process that has it."""
@@ -86,17 +115,25 @@ class ProcessExecutor(Executor):
     def close(self, timeout: float) -> None:
         """Have all processes end; those still busy after `timeout` are killed."""
         with self._lock:
+            self._closed = True
             workers, self._workers = self._workers, []
-        for _ in workers:
-            self._jobs.put(None)
+            idle, self._idle = self._idle, []
+        for worker in idle:
+            worker.dismiss()
         deadline = Deadline.after(timeout, SYSTEM_CLOCK)
         for worker in workers:
             worker.join(max(0.0, deadline.remaining()))
 
-    def ended(self, run: Run, outcome: Outcome) -> None:
-        """Called by a worker."""
+    def ended(self, worker: _Worker, run: Run, outcome: Outcome) -> None:
+        """Called by a worker that is free."""
         with self._lock:
-            self._busy -= 1
+            following = self._waiting.popleft() if self._waiting else None
+            if following is None and not self._closed:
+                self._idle.append(worker)
+        if following is not None:
+            worker.take(following)
+        elif self._closed:
+            worker.dismiss()
         self.done(run, outcome)
 
 
@@ -108,89 +145,40 @@ class _Worker:
         self._process: Any = None
         self._connection: Connection | None = None
         self._run: Run | None = None
-        self._has_ended: Callable[[], object] = bool
+        # Orders for which there is no process yet; None ends the thread.
+        self._orders: queue.SimpleQueue[_Order | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
+        self._writing = threading.Lock()  # held while something large is written, which may take its time
         self._thread = threading.Thread(target=self._work, name=f"redengine-process-{number}", daemon=True)
         self._thread.start()
 
-    def _work(self) -> None:
-        try:
-            while (item := self._pool._jobs.get()) is not None:  # noqa: SLF001 - the pool's own worker
-                run, job, sessions = item
-                with self._lock:
-                    self._run = run
-                outcome = self._performed(run, job, sessions)
-                with self._lock:
-                    self._run = None
-                self._pool.ended(run, outcome)
-                del item, run, job, sessions, outcome
-        finally:
-            self._drop()
+    # --- what others call ---
 
-    def _performed(self, run: Run, job: Job, sessions: bytes) -> Outcome:
-        try:
-            order = bytes(ForkingPickler.dumps((job, sessions)))
-        except Exception as error:  # noqa: BLE001 - pickling runs code of all kinds
-            return _failed(f"the task cannot be sent to another process: {error!r}", error)
-        for _ in range(2):  # a process that had ended while it waited is replaced, once
-            try:
-                connection = self._ready()
-                if run.flag.is_set():
-                    return Outcome("terminate")
-                connection.send_bytes(order)
-                break
-            except (OSError, RuntimeError) as error:
-                self._drop()
-                failure = error
-        else:
-            return _failed(f"no process could be started: {failure}", failure)
-        try:
-            outcome = _received(connection, run)
-        except (EOFError, OSError):
-            return self._after_death(run)
-        except Exception as error:  # noqa: BLE001 - a result whose class is not importable here
-            return _failed(f"the result cannot be received: {error!r}", error)
-        return outcome
-
-    def _after_death(self, run: Run) -> Outcome:
-        self._process.join(_GRACE)
-        code = self._process.exitcode
-        _kill(self._process)
-        self._drop()
-        if run.flag.is_set():
-            return Outcome("terminate")
-        text = f"the process that ran it ended with exit code {code}"
-        return Outcome("crash", error=TaskCrashed(text), text=text)
-
-    def _ready(self) -> Connection:
-        # A process that waits says nothing: if there is something to read, it is that it has ended.
-        if self._connection is not None and not self._has_ended():
-            return self._connection
-        self._drop()
-        context = self._pool._context  # noqa: SLF001 - the pool's own worker
-        # With "fork", a process made at the same time would inherit the other end and keep it open.
-        method = context.get_start_method()
-        with _starting:
-            here, there = context.Pipe()
-            _open_ends.append(here)
-            process = context.Process(  # type: ignore[attr-defined]  # every context has it, the stub's base has not
-                target=serve,
-                args=(there, tuple(_open_ends) if method == "fork" else (), dict(os.environ)),
-                name="redengine-worker",
-                daemon=self._pool._daemon,  # noqa: SLF001 - the pool's own worker
-            )
-            process.start()
-            there.close()
+    def take(self, order: _Order) -> None:
+        """Have an order carried out; the worker is free."""
         with self._lock:
-            self._process, self._connection = process, here
-        self._has_ended = _readable(here)
-        return here
+            ready = self._connection is not None
+            if ready:
+                self._run = order.run
+        if not ready:
+            self._orders.put(order)
+        elif order.is_light:
+            self._write(order)
+        else:
+            threading.Thread(target=self._write, args=(order,), daemon=True).start()
 
     def kill(self, run: Run) -> None:
         """Kill the process if it has `run`."""
         with self._lock:
             if self._run is run and self._process is not None:
                 _kill(self._process)
+
+    def dismiss(self) -> None:
+        """Have process and thread end; the worker is free."""
+        self._orders.put(None)
+        with self._lock, suppress(OSError):
+            if self._connection is not None:
+                self._connection.send_bytes(_END)
 
     def join(self, timeout: float) -> None:
         """Wait for the thread; after `timeout` kill the process, which ends it."""
@@ -204,8 +192,117 @@ class _Worker:
                 _kill(process)
             self._thread.join(_GRACE)
 
-    def _drop(self) -> None:
+    # --- the thread ---
+
+    def _work(self) -> None:
+        try:
+            while (order := self._orders.get()) is not None:
+                self._begin(order)
+                del order
+                while self._connection is not None:
+                    self._read()
+        finally:
+            self._drop()
+
+    def _begin(self, order: _Order) -> None:
+        """Start a process, and give it its first order."""
         with self._lock:
+            self._run = order.run
+        try:
+            self._start()
+        except (OSError, RuntimeError) as error:
+            self._drop()
+            self._end(order.run, _failed(f"no process could be started: {error}", error))
+            return
+        self._write(order, fresh=True)
+
+    def _start(self) -> None:
+        # With "fork", a process made at the same time would inherit the other end and keep it open.
+        context = self._pool.context
+        method = context.get_start_method()
+        with _starting:
+            here, there = context.Pipe()
+            _open_ends.append(here)
+            process = context.Process(  # type: ignore[attr-defined]  # every context has it, the stub's base has not
+                target=serve,
+                args=(there, tuple(_open_ends) if method == "fork" else (), dict(os.environ)),
+                name="redengine-worker",
+                daemon=self._pool.daemon,
+            )
+            process.start()
+            there.close()
+        with self._lock:
+            self._process, self._connection = process, here
+
+    def _write(self, order: _Order, *, fresh: bool = False) -> None:
+        """Write an order to the process; for one that has ended, unless it is `fresh`, another is started."""
+        run = order.run
+        try:
+            pickled = order.pickled()
+        except Exception as error:  # noqa: BLE001 - pickling runs code of all kinds
+            self._end(run, _failed(f"the task cannot be sent to another process: {error!r}", error))
+            return
+        if run.flag.is_set():
+            self._end(run, Outcome("terminate"))
+            return
+        try:
+            with self._writing:
+                if self._connection is None:
+                    raise BrokenPipeError
+                self._connection.send_bytes(pickled)
+        except OSError:
+            with self._lock:
+                lost = self._run is run  # else the reader has noticed, and told that the run has crashed
+                lost = lost and not fresh
+                if lost:
+                    self._run = None
+            if lost:
+                self._orders.put(order)
+
+    def _read(self) -> None:
+        """Take in one thing that the process says."""
+        assert self._connection is not None
+        try:
+            said = self._connection.recv_bytes()
+        except (EOFError, OSError):
+            self._bury()
+            return
+        run = self._run
+        if run is None:  # a process that has no order has nothing to say: who knows what it is
+            _kill(self._process)
+            return
+        try:
+            received: Outcome | list[OutputLine] = pickle.loads(said)  # noqa: S301 - from our own child
+        except Exception as error:  # noqa: BLE001 - a result whose class is not importable here
+            received = _failed(f"the result cannot be received: {error!r}", error)
+        if isinstance(received, list):
+            run.hear(received)
+        else:
+            self._end(run, received)
+
+    def _end(self, run: Run, outcome: Outcome) -> None:
+        with self._lock:
+            self._run = None
+        self._pool.ended(self, run, outcome)
+
+    def _bury(self) -> None:
+        """The process has ended."""
+        with self._lock:  # taken at once, or who is writing to it would think the run is still to be made
+            run, self._run = self._run, None
+            process = self._process
+        if run is None:
+            self._drop()
+            return
+        process.join(_GRACE)
+        code = process.exitcode
+        _kill(process)
+        self._drop()
+        text = f"the process that ran it ended with exit code {code}"
+        crashed = Outcome("crash", error=TaskCrashed(text), text=text)
+        self._end(run, Outcome("terminate") if run.flag.is_set() else crashed)
+
+    def _drop(self) -> None:
+        with self._writing, self._lock:
             connection, process = self._connection, self._process
             self._connection = self._process = None
         if connection is not None:
@@ -218,24 +315,6 @@ class _Worker:
                 _kill(process)
                 process.join()
             process.close()
-
-
-def _received(connection: Connection, run: Run) -> Outcome:
-    """The outcome of a run, and on the way to it what the run says."""
-    while True:
-        received: Outcome | list[OutputLine] = pickle.loads(connection.recv_bytes())  # noqa: S301 - from our own child
-        if not isinstance(received, list):
-            return received
-        run.hear(received)
-
-
-def _readable(connection: Connection) -> Callable[[], object]:
-    """What says whether there is something to read; made once, it takes a tenth of `Connection.poll`."""
-    if not hasattr(select, "poll"):
-        return connection.poll
-    polled = select.poll()
-    polled.register(connection.fileno(), select.POLLIN)
-    return partial(polled.poll, 0)
 
 
 # Our ends of all pipes of this process, for children made by "fork" to close: an open copy would keep a
@@ -289,6 +368,8 @@ def serve(connection: Connection, inherited: Sequence[Connection], environment: 
     with suppress(EOFError, OSError):
         while True:
             order = connection.recv_bytes()
+            if order == _END:
+                break
             busy.set()
             relay.begin()
             answer = _answer(order)
