@@ -152,12 +152,10 @@ class Buffered(io.BufferedReader):
     def close(self) -> None:
         """See above."""
         reader = self.raw
-        if (
-            isinstance(reader, BoundedReader)
-            and not self.closed
-            and not (reader.is_over() and not self.peek())
-        ):
-            reader.hang_up()
+        if isinstance(reader, BoundedReader) and not self.closed:
+            clean = reader.is_over()
+            if not clean or self.peek():
+                reader.hang_up()
         super().close()
 
 

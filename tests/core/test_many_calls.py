@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import io
 import json
 import os
 import queue
@@ -26,7 +27,6 @@ from sessionkit.cache import MemoryCache
 from sessionkit.errors import (
     CallTimeout,
     ConfigurationError,
-    ConnectionFailed,
     InvalidRequest,
     NotFound,
     SessionClosed,
@@ -642,9 +642,8 @@ def test_an_answer_to_a_body_that_is_not_read_is_heard(wire, warm):
     # The service says no after the head, and hangs up while the body is still being sent.
     wire.reads_bodies = False
     wire.answer = lambda _: [ok(b"", b"Connection: close", status=b"413 Too Large"), 0.05, CLOSE]
-    with session_with(wire, warm) as session, pytest.raises((InvalidRequest, ConnectionFailed)) as caught:
+    with session_with(wire, warm) as session, pytest.raises(InvalidRequest):
         session.post("/x", b"x" * 30_000_000)
-    assert caught.value.sent
 
 
 def test_forever_is_a_timeout(wire):
@@ -698,10 +697,10 @@ def test_a_token_that_ends_in_the_middle_is_renewed_once_and_holds_up_nothing(wi
 
 
 def test_a_token_that_is_not_there_is_not_waited_for_by_the_one_that_gathers(wire):
-    gate = threading.Event()
+    gate, who = threading.Event(), []
 
     def fetch(_):
-        assert threading.current_thread().name != "sessionkit-many"
+        who.append(threading.current_thread().name)
         gate.wait(5)
         return Token("t1")
 
@@ -712,6 +711,8 @@ def test_a_token_that_is_not_there_is_not_waited_for_by_the_one_that_gathers(wir
         begun = time.monotonic()
         assert results(session.perform_all(calls, at_once=3)) == ["/a", *paths(5)]
         assert time.monotonic() - begun < 4
+    assert len(who) == 1
+    assert who != ["sessionkit-many"]
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs pthread_kill")
@@ -786,15 +787,18 @@ def test_many_calls_over_tls(secure):
 
 
 @pytest.mark.parametrize("many", [False, True], ids=["singly", "many"])
-def test_what_tls_decrypted_beyond_an_answer_is_no_answer(secure, many):
+@pytest.mark.parametrize("size", [9000, 8192 - 41], ids=["read with it", "left where it was decrypted"])
+def test_what_tls_decrypted_beyond_an_answer_is_no_answer(secure, many, size):
     # Answer and excess come in one record: what is left of it no poll of the socket would show.
     wire, trust = secure
-    wire.answer = lambda _: [ok(b"1" * 9000) + ok(b'"stale"') * 50]
+    answer = ok(b"1" * size)
+    assert size == 9000 or len(answer) == io.DEFAULT_BUFFER_SIZE
+    wire.answer = lambda _: [answer + ok(b'"stale"') * 50]
     with session_with(wire, 1, **trust) as session:
         for _ in range(3):
             ask = session.perform_all if many else lambda calls: map(session.perform, calls)
             (exchange,) = ask(gets(["/x"], raw=True))
-            assert exchange.result.body == b"1" * 9000
+            assert exchange.result.body == b"1" * size
             assert session.get("/good") == {"good": True}
 
 
