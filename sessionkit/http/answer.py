@@ -5,6 +5,7 @@ urllib3 and `http.client` do the work; these are the parts in which they leave s
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import os
@@ -92,6 +93,7 @@ class BoundedReader(io.RawIOBase):
         self._stream = stream
         self._sock = sock
         self._ahead = memoryview(ahead)
+        self._over = False
         self.limit = sock.gettimeout()
         self._end = None if self.limit is None else time.monotonic() + self.limit
 
@@ -110,6 +112,8 @@ class BoundedReader(io.RawIOBase):
         Raises:
             TimeoutError: at the end.
         """
+        if self._over:
+            return 0
         if self._ahead:
             size = min(len(buffer), len(self._ahead))
             buffer[:size], self._ahead = self._ahead[:size], self._ahead[size:]
@@ -121,10 +125,37 @@ class BoundedReader(io.RawIOBase):
             self._sock.settimeout(left)
         return self._stream.readinto(buffer)
 
+    def is_over(self) -> bool:
+        """Read no more; whether there was nothing left of what had been read ahead."""
+        self._over = True
+        return not self._ahead
+
+    def hang_up(self) -> None:
+        """End the connection: it is found dropped by whoever takes it next."""
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Close the socket's file, as the object it stands for would."""
         if not self.closed:
             self._stream.close()
+        super().close()
+
+
+class Buffered(io.BufferedReader):
+    """What `http.client` reads an answer from, and closes at its end.
+
+    What has come beyond that end is no answer to the next request on the connection, though it may look
+    like one: such a connection is not used again.
+    """
+
+    def close(self) -> None:
+        """See above."""
+        reader = self.raw
+        if isinstance(reader, BoundedReader) and not self.closed:
+            clean = reader.is_over()
+            if not clean or self.peek():
+                reader.hang_up()
         super().close()
 
 
@@ -141,6 +172,7 @@ class Arrived:
 
 # One field line of RFC 9112, section 5, in the form that nearly every service sends.
 _FIELD: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\r\n\0]*?)[ \t]*\r\n")
+_FOLD: Final = re.compile(r"[ \t]*\r?\n[ \t]*")
 _MOST_FIELDS: Final = 100
 _LONGEST_LINE: Final = 65536
 
@@ -168,9 +200,17 @@ def parse_headers(stream: Any) -> HTTPMessage:
     message = HTTPMessage()
     for field in fields:
         if field is None:
-            return http.client.parse_headers(io.BytesIO(b"".join(lines)))
+            return _unfolded(http.client.parse_headers(io.BytesIO(b"".join(lines))))
         message.set_raw(field[1].decode("ascii"), field[2].decode("iso-8859-1"))
     return message
+
+
+def _unfolded(message: HTTPMessage) -> HTTPMessage:
+    """Each line break in a value as the space that RFC 9112, section 5.2, wants for it."""
+    unfolded = HTTPMessage()
+    for name, value in message.items():
+        unfolded.set_raw(name, _FOLD.sub(" ", value))
+    return unfolded
 
 
 # http.client's own reading of an answer's beginning, which finds that function by its global name.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import queue
 import time
@@ -20,7 +19,7 @@ from urllib3.util import Timeout
 from urllib3.util.connection import allowed_gai_family, is_connection_dropped
 
 from sessionkit import fork
-from sessionkit.http.answer import Answer, Arrived, BoundedReader, Socket, TLSSocket
+from sessionkit.http.answer import Answer, Arrived, BoundedReader, Buffered, Socket, TLSSocket
 from sessionkit.http.names import addresses
 
 if TYPE_CHECKING:
@@ -94,7 +93,7 @@ class _Bounded(connection.HTTPConnection):
             return Answer(self._whole, *args, **options)  # type: ignore[arg-type]  # all it wants is a file
         response = Answer(sock, *args, **options)
         self._reader = response.reader = BoundedReader(response.fp.detach(), sock, self._ahead)
-        response.fp = io.BufferedReader(response.reader)
+        response.fp = Buffered(response.reader)
         return response
 
     def getresponse(self) -> Any:
@@ -137,7 +136,10 @@ class _Connection(_Bounded):
 
 
 class _TLSConnection(_Bounded, connection.HTTPSConnection):
-    pass
+    @property
+    def is_connected(self) -> bool:
+        """Whether it stands, and nothing has come that nobody asked for: not even decrypted already."""
+        return not (isinstance(self.sock, TLSSocket) and self.sock.pending()) and super().is_connected
 
 
 class _BoundedPool(connectionpool.HTTPConnectionPool):

@@ -6,15 +6,12 @@ import contextlib
 import queue
 import threading
 import time
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
-
-GRACE: Final = 3.0
-"""Seconds for which threads that are in the middle of something are waited for in the end."""
 
 
 class Crew(Generic[T]):
@@ -34,33 +31,48 @@ class Crew(Generic[T]):
         self._backlog = backlog
         self._given: queue.SimpleQueue[T | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._idle = threading.Semaphore(0)
+        self._lock = threading.Lock()
+        self._open = 0  # given and not done
 
     def give(self, item: T) -> None:
         """Have it done. To be called by one thread."""
         self._given.put(item)
-        if self._idle.acquire(blocking=False) or len(self._threads) >= self._most:
-            return
-        if not self._threads or self._given.qsize() > self._backlog * len(self._threads):
-            name = f"sessionkit-many-{len(self._threads) + 1}"
-            thread = threading.Thread(target=self._run, name=name, daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        with self._lock:
+            self._open += 1
+            missing = self._open > (1 + self._backlog) * len(self._threads)
+        if missing and len(self._threads) < self._most:
+            self._recruit()
 
     def end(self) -> list[T]:
-        """Begin nothing more, and wait a while for what was begun; returns what was not."""
+        """Begin nothing more; returns what was not begun."""
         left: list[T] = []
         with contextlib.suppress(queue.Empty):
             while (item := self._given.get(block=False)) is not None:
                 left.append(item)
         for _ in self._threads:
             self._given.put(None)
-        end = time.monotonic() + GRACE
-        for thread in self._threads:
-            thread.join(max(0.0, end - time.monotonic()))
+        del self._do  # whose owner holds this crew: a circle that only the collector of garbage would end
         return left
 
-    def _run(self) -> None:
+    def wait(self, seconds: float) -> None:
+        """After `end`: wait until what was begun is done, for a while."""
+        end = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
+
+    def _recruit(self) -> None:
+        name = f"sessionkit-many-{len(self._threads) + 1}"
+        thread = threading.Thread(target=self._run, args=(self._do,), name=name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the system has no more
+            if not self._threads:
+                raise
+        else:
+            self._threads.append(thread)
+
+    def _run(self, do: Callable[[T], None]) -> None:
         while (item := self._given.get()) is not None:
-            self._do(item)
-            self._idle.release()
+            do(item)
+            with self._lock:
+                self._open -= 1

@@ -22,6 +22,7 @@ from sessionkit.http import history as history_
 from sessionkit.http.body import Body
 from sessionkit.http.caching import CachedCalls, CachePolicy, response_cache
 from sessionkit.http.fields import picked
+from sessionkit.http.flight import FOREVER
 from sessionkit.http.limits import ConcurrencyLimit
 from sessionkit.http.message import (
     Call,
@@ -39,7 +40,7 @@ from sessionkit.http.retry import RetryBudget, RetryPolicy
 from sessionkit.http.signing import Auth, sign_foreign
 from sessionkit.http.status import error_of, unexpected
 from sessionkit.http.stream import Stream
-from sessionkit.http.transport import FOREVER, UNSENDABLE, Transport, split
+from sessionkit.http.transport import UNSENDABLE, Transport, split
 from sessionkit.outcome import Again, Done, Exchange, Failed, Identity, Outcome, Renew
 
 if TYPE_CHECKING:

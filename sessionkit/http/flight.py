@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import time
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
 
 from urllib3 import HTTPResponse
+
+from sessionkit.http.body import Body
+from sessionkit.http.framing import Framing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,36 +22,38 @@ if TYPE_CHECKING:
     from sessionkit.http.answer import Answer
     from sessionkit.http.message import Request
 
-_HEAD_END: Final = b"\r\n\r\n"
 _LONGEST_HEAD: Final = 1 << 18
 GATHERED: Final = 1 << 20
 """Bytes of a stream that is not gathered whole but read as it comes."""
-_LAST_CHUNK: Final = b"0\r\n\r\n"
-_LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r\n", re.IGNORECASE)
-_CHUNKED: Final = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
-# What `_size` says of answers whose end shows only when it has come.
-_NOT_STATED: Final = -1
+FOREVER: Final = 2e6
+"""Seconds beyond which a deadline is none: no system call can wait for longer than 24 days."""
+# A service may hang up on a request it does not want to read to its end, having said why.
+_HUNG_UP: Final = frozenset({errno.EPIPE, errno.ECONNRESET, errno.EPROTOTYPE})
 
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _UNSENDABLE: Final = re.compile(r"[\r\n\0]")
-_BODILESS: Final = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE"})
+_BODILESS: Final = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+# What urllib3 would add by itself.
+_ITS_OWN: Final = frozenset({"accept-encoding", "user-agent"})
 
 
 def head_of(request: Request, more: Mapping[str, str]) -> bytes | None:
-    """A request's header lines, as they are sent, but for Host; None when they hold what may be no header."""
+    """A request's header lines, as they are sent, but for Host; None when urllib3 is to see to them."""
     fields = request.headers.to_dict()
     fields.update(more)
-    names = {name.lower() for name in fields}
-    if "host" in names or "transfer-encoding" in names or "accept-encoding" not in names:
-        return None
-    if "content-length" not in names and (request.body is not None or request.method not in _BODILESS):
-        fields["Content-Length"] = str(len(request.body or b""))
-    if not all(map(_NAME.fullmatch, fields)) or any(map(_UNSENDABLE.search, fields.values())):
-        return None
+    body = request.body
     try:
-        return "\r\n".join([f"{name}: {value}" for name, value in fields.items()]).encode("latin-1")
-    except UnicodeEncodeError:
+        names = {name.lower() for name in fields}
+        if "host" in names or "transfer-encoding" in names or not names >= _ITS_OWN:
+            return None
+        if not all(map(_NAME.fullmatch, fields)) or any(map(_UNSENDABLE.search, fields.values())):
+            return None
+        if "content-length" not in names and (body is not None or request.method.upper() not in _BODILESS):
+            fields["Content-Length"] = str(len(body or b""))
+        lines = "\r\n".join([f"{name}: {value}" for name, value in fields.items()]).encode("latin-1")
+    except (TypeError, UnicodeEncodeError):  # what is no text, and text that is no header
         return None
+    return lines if isinstance(body, (bytes, Body, NoneType)) else None
 
 
 class Flight:
@@ -66,10 +73,10 @@ class Flight:
 
     __slots__ = (
         "_conn",
+        "_ended",
+        "_framing",
         "_got",
         "_pool",
-        "_searched",
-        "_size",
         "deadline",
         "end",
         "idle",
@@ -82,14 +89,14 @@ class Flight:
     ) -> None:
         self.request = request
         self.deadline = deadline
-        self.end = time.monotonic() + deadline.remaining()
+        self.end = time.monotonic() + min(deadline.remaining(), FOREVER)
         self._pool = pool
         self._conn = conn
-        self.most = GATHERED if request.stream else most
+        self.most = min(GATHERED, most) if request.stream else most
         self.idle = idle
         self._got = bytearray()
-        self._searched = 0
-        self._size: int | None = None
+        self._framing = Framing(request.method)
+        self._ended = False
 
     def fileno(self) -> int:
         """The socket's, for whoever waits for the answer."""
@@ -107,42 +114,62 @@ class Flight:
             OSError, HTTPException: it could not be.
         """
         self._conn.bound(self.end - time.monotonic())
-        self._conn.ask(self.request.method, target, head, self.request.body)
+        try:
+            self._conn.ask(self.request.method, target, head, self.request.body)
+        except OSError as error:
+            if error.errno not in _HUNG_UP:
+                raise
 
-    def gather(self) -> bool:
-        """Take what has arrived; whether that is the whole answer, as far as can be told.
+    def gather(self, *, all_of_it: bool = False) -> bool:
+        """Take what has arrived; whether no more is to be gathered.
+
+        Args:
+            all_of_it: Take everything that is there; else a piece of it, so that others get their turn.
 
         Raises:
             OSError: the connection broke.
         """
-        try:
-            data = self._conn.sock.arrived()
-        except BlockingIOError:
-            return False
-        self._got += data
-        return not data or self._is_whole()
+        while True:
+            try:
+                data = self._conn.sock.arrived()
+            except BlockingIOError:
+                return False
+            self._got += data
+            self._ended = not data
+            self._framing.advance(self._got)
+            if self._ended or self.whole or self._framing.odd or self._is_too_much:
+                return True
+            if not all_of_it:
+                return False
 
-    def _is_whole(self) -> bool:
-        got = self._got
-        if self._size is None:
-            end = got.find(_HEAD_END, self._searched)
-            if end < 0:
-                self._searched = max(0, len(got) - len(_HEAD_END) + 1)
-                return len(got) > _LONGEST_HEAD  # refused when it is parsed
-            self._size = _size(got[: end + 2], end + len(_HEAD_END), self.request.method)
-        if self._size == _NOT_STATED:
-            return got.endswith(_LAST_CHUNK) or len(got) > self.most + _LONGEST_HEAD
-        return len(got) >= self._size or self._size > self.most
+    @property
+    def _is_too_much(self) -> bool:
+        return self._framing.length > self.most or len(self._got) > self.most + _LONGEST_HEAD
 
     @property
     def begun(self) -> bool:
         """Whether the beginning of the answer has been gathered: its headers."""
-        return self._size is not None
+        return self._framing.headed
 
     @property
     def whole(self) -> bool:
         """Whether all of the answer has been gathered."""
-        return self._size is not None and 0 <= self._size <= len(self._got)
+        end = self._framing.end
+        return end is not None and end <= len(self._got)
+
+    @property
+    def gathered(self) -> bool:
+        """Whether the whole answer is here, and no larger than what is to be gathered."""
+        return self.whole and len(self._got) - self._framing.begin <= self.most
+
+    @property
+    def there(self) -> bool:
+        """Whether nothing has to be waited for any more."""
+        return self._ended or self.whole
+
+    @property
+    def _has_excess(self) -> bool:
+        return self.whole and self._framing.end != len(self._got)
 
     def answer(self) -> Answer:
         """The answer, its body unread; what has not been gathered is waited for.
@@ -159,6 +186,7 @@ class Flight:
         """urllib3's response, that gives the connection back by itself."""
         if answer.reader is not None:
             answer.reader.unbound(self.idle)
+        self._shun_excess()
         return HTTPResponse(
             answer,
             headers,
@@ -174,8 +202,7 @@ class Flight:
 
     def end_well(self) -> None:
         """The answer was read: the connection is for others to use."""
-        if self._size is not None and 0 <= self._size < len(self._got):
-            self._conn.close()  # whatever it is that came unasked, it is no answer to the next request
+        self._shun_excess()
         self._pool.give_back(self._conn)
 
     def drop(self) -> None:
@@ -183,16 +210,6 @@ class Flight:
         self._conn.close()
         self._pool.give_back(self._conn)
 
-
-def _size(head: bytearray, begin: int, method: str) -> int:
-    """Bytes of an answer from its first to its last, by RFC 9112, section 6.3.
-
-    A wrong guess costs no more than a wait: it is read by the same parser as any other.
-    """
-    status = bytes(head[9:12])
-    if method == "HEAD" or status in {b"204", b"304"}:
-        return begin
-    length = _LENGTH.search(head)
-    if length is None or _CHUNKED.search(head) or status.startswith(b"1"):
-        return _NOT_STATED
-    return begin + int(length[1])
+    def _shun_excess(self) -> None:
+        if self._has_excess:
+            self._conn.close()  # whatever it is that came unasked, it is no answer to the next request

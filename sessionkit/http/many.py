@@ -13,17 +13,20 @@ import os
 import queue
 import selectors
 import socket
+import sys
 import threading
 import time
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from sessionkit.clock import Deadline
 from sessionkit.engine import Tried
 from sessionkit.errors import RequestError, SessionKitError
 from sessionkit.http.body import Body
 from sessionkit.http.crew import Crew
+from sessionkit.http.job import Errand, Job, Task, close_unread
+from sessionkit.http.message import Response
 from sessionkit.http.stream import Stream
 from sessionkit.outcome import Done, Exchange
 
@@ -31,10 +34,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
     from sessionkit.http.engine import HttpEngine
-    from sessionkit.http.flight import Flight
-    from sessionkit.http.limits import ConcurrencyLimit
-    from sessionkit.http.message import Call, Request, Response
+    from sessionkit.http.message import Call, Request
 
+GRACE: Final = 3.0
+"""Seconds for which threads that are in the middle of something are waited for in the end."""
 AHEAD: Final = 2
 """So many times `at_once` calls are begun before the first of them was taken."""
 _LARGEST_BODY: Final = 16384  # what a socket takes at once
@@ -42,22 +45,6 @@ _LARGEST_BODY: Final = 16384  # what a socket takes at once
 _QUICK_BACKLOG: Final = 16
 # poll rather than epoll: it keeps nothing in the kernel that a forked child would share.
 _Selector: type[Any] = getattr(selectors, "PollSelector", selectors.SelectSelector)
-
-
-class Task:
-    """One thing of many to be done: a call, and what to do with its answer.
-
-    Attributes:
-        call: What to ask; None when `finish` is all there is to do.
-    """
-
-    __slots__ = ("call",)
-
-    finish: Callable[[Exchange | SessionKitError | None], Any] | None = None
-    """What to do in a thread with what came, if anything; returns the result, and raises nothing."""
-
-    def __init__(self, call: Call | None) -> None:
-        self.call = call
 
 
 def perform_all(
@@ -92,78 +79,32 @@ def do_all(
     thread = threading.Thread(target=driver.run, name="sessionkit-many", daemon=True)
     thread.start()
     owner = os.getpid()
+    results: deque[Any] = deque()
     try:
-        while results := driver.results.get():
-            if isinstance(results, BaseException):
-                raise results
-            for result in results:
-                if isinstance(result, Exception) and not isinstance(result, SessionKitError):
+        while True:
+            while results:
+                result = results.popleft()
+                if isinstance(result, BaseException) and not isinstance(result, SessionKitError):
                     raise result
                 yield result
-                driver.taken()
                 if os.getpid() != owner:
                     raise SessionKitError("these calls belong to the parent process", hint="make them anew")
+                driver.taken()
+            came = driver.results.get()
+            if isinstance(came, BaseException):
+                raise came
+            if not came:
+                return
+            results.extend(came)
     finally:
-        driver.stop()
-        if thread is not threading.current_thread():  # where the collector of garbage ends a forgotten one
-            thread.join()
+        if os.getpid() == owner and not sys.is_finalizing():  # else there is no such thread any more
+            driver.stop()
+            if (
+                thread is not threading.current_thread()
+            ):  # where the collector of garbage ends a forgotten one
+                thread.join(2 * GRACE)  # `tasks` may be in no hurry
+            driver.let_go(results)
         driver.close()
-
-
-class _Job:
-    """One task, and how far it is."""
-
-    __slots__ = (
-        "begun",
-        "deadline",
-        "done",
-        "flight",
-        "hops",
-        "place",
-        "request",
-        "result",
-        "signed",
-        "started",
-        "task",
-    )
-
-    def __init__(self, task: Task) -> None:
-        self.task = task
-        self.done = False
-        self.result: Any = None
-        self.hops = 0
-        self.place: ConcurrencyLimit | None = None
-        self.flight: Flight
-        self.deadline: Deadline
-        self.request: Request
-        self.signed: Request
-        self.started: float
-        self.begun: float
-
-    @property
-    def call(self) -> Call:
-        """The task's."""
-        assert self.task.call is not None
-        return self.task.call
-
-    def leave(self) -> None:
-        """Give back the place under the session's limit."""
-        place, self.place = self.place, None
-        if place is not None:
-            place.release()
-
-
-class _Errand(NamedTuple):
-    """What a thread is to do for a job; `response` is one whose body it will read."""
-
-    job: _Job
-    work: Callable[[], Exchange | None]
-    response: Response | None = None
-
-    def drop(self) -> None:
-        """It will not be done."""
-        if self.response is not None:
-            Stream(self.response).close()
 
 
 class _Driver:
@@ -186,19 +127,20 @@ class _Driver:
         self._timeout = timeout
         self._ahead = ahead
         # Begun and not delivered, in order; of all, how many were delivered and how many of these taken.
-        self._begun: deque[_Job] = deque()
+        self._begun: deque[Job] = deque()
         self._delivered = self._taken = 0
         self._open = 0
-        self._stopping = self._exhausted = self._waits_for_room = False
+        self._stopping = self._ended = self._exhausted = self._waits_for_room = False
         self._broken: BaseException | None = None
-        self._flying: dict[int, _Job] = {}
+        self._flying: dict[int, Job] = {}
         self._selector = _Selector()
         self._ears, self._mouth = socket.socketpair()
         self._ears.setblocking(False)
+        self._mouth.setblocking(False)
         self._selector.register(self._ears, selectors.EVENT_READ)
-        self._landed: deque[_Job] = deque()
-        self._crew: Crew[_Errand] = Crew(at_once, self._do_errand)
-        self._quick_crew: Crew[_Errand] = Crew(at_once, self._do_errand, backlog=_QUICK_BACKLOG)
+        self._landed: deque[Job] = deque()
+        self._crew: Crew[Errand] = Crew(at_once, self._do_errand)
+        self._quick_crew: Crew[Errand] = Crew(at_once, self._do_errand, backlog=_QUICK_BACKLOG)
 
     # --- what the consumer's thread calls ---
 
@@ -213,9 +155,19 @@ class _Driver:
         self._stopping = True
         self._wake()
 
+    def let_go(self, results: Iterable[Any]) -> None:
+        """Close what nobody will take: `results`, and those that are still to be taken."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                came = self.results.get(block=False)
+                results = (*results, *([came] if isinstance(came, BaseException) else came))
+        for result in results:
+            close_unread(result)
+
     def close(self) -> None:
         """Nobody will call any more."""
         self._mouth.close()
+        self._ears.close()
 
     # --- the thread ---
 
@@ -225,7 +177,8 @@ class _Driver:
             self._fill()
             while (self._open or not self._exhausted) and not self._stopping:
                 self._wait()
-                self._deliver()
+                self._deliver()  # before the next are read, which may wait for these
+                self._fill()
         except BaseException as error:  # noqa: BLE001 - told to the consumer, who waits
             self._broken = self._broken or error
         finally:
@@ -242,13 +195,13 @@ class _Driver:
             if task is None:
                 self._exhausted = True
                 return
-            job = _Job(task)
+            job = Job(task)
             self._begun.append(job)
             self._open += 1
-            if task.call is None:
+            if task.call is None and task.finish is not None:
                 self._hand_over(job, _nothing)
             elif not self._set_off(job):
-                self._hand_over(job, partial(self._session.perform, task.call, timeout=self._timeout))
+                self._hand_over(job, partial(self._session.perform, job.call, timeout=self._timeout))
         self._waits_for_room = False
 
     def _next(self) -> Task | None:
@@ -277,35 +230,48 @@ class _Driver:
                 self._gather(job)
             else:
                 self._hear()
-            self._fill()
         if first is not None and time.monotonic() >= first:
             self._expire()
 
     def _end(self) -> None:
-        for job in list(self._flying.values()):
-            self._forget(job)
-            job.flight.drop()
-            job.leave()
-        for errand in (*self._crew.end(), *self._quick_crew.end()):
-            errand.drop()
-        self._selector.close()
-        self._ears.close()
-        self.results.put(self._broken or [])
+        try:
+            for job in self._flying.values():
+                job.flight.drop()
+                job.leave()
+            for errand in (*self._crew.end(), *self._quick_crew.end()):
+                errand.drop()
+            end = time.monotonic() + GRACE
+            self._crew.wait(GRACE)
+            self._quick_crew.wait(end - time.monotonic())
+            self._selector.close()
+            self._ended = True
+            self._let_go_of_landed()
+            for job in self._begun:
+                close_unread(job.result)
+        finally:
+            self.results.put(self._broken or [])
+
+    def _let_go_of_landed(self) -> None:
+        with contextlib.suppress(IndexError):  # several threads may do this
+            while True:
+                close_unread(self._landed.popleft().result)
 
     # --- one call ---
 
-    def _set_off(self, job: _Job) -> bool:
+    def _set_off(self, job: Job) -> bool:
         """Send a call, if nothing has to be waited for; what else there is, a thread finds out."""
-        session, call = self._session, job.call
-        if session.closed or not session.unwatched or isinstance(call.args, Body):
-            return False
+        session = self._session
         try:
+            session.check_open()
+            call = job.call
+            if not session.unwatched or isinstance(call.args, Body):
+                return False
             job.deadline = session.deadline(self._timeout)
             job.request = session.prepare(call)
             if len(job.request.body or b"") > _LARGEST_BODY:
                 return False
             job.started, job.begun = session.clock.time(), session.clock.monotonic()
-            job.signed = session.sign(job.request, job.deadline)
+            job.signed = session.sign(job.request, _NOW)  # a token that must be waited for would hold up all
             if job.signed.hooks:
                 return False
             job.place = session.admit(_NOW)
@@ -316,12 +282,12 @@ class _Driver:
             return False
         return True
 
-    def _fly(self, job: _Job, request: Request) -> bool:
+    def _fly(self, job: Job, request: Request) -> bool:
         """Send a request of a job, if a connection stands."""
         try:
             flight = self._transport.begin(request, job.deadline, idle=self._session.timeout)
         except RequestError as error:
-            self._fail(job, error)
+            self._conclude(job, error)
             return True
         if flight is None:
             return False
@@ -330,112 +296,137 @@ class _Driver:
         self._selector.register(flight, selectors.EVENT_READ)
         return True
 
-    def _forget(self, job: _Job) -> None:
+    def _forget(self, job: Job) -> None:
         self._selector.unregister(job.flight)
         del self._flying[job.flight.fileno()]
 
-    def _gather(self, job: _Job) -> None:
-        """Something of an answer has come."""
-        flight = job.flight
+    def _gather(self, job: Job, *, late: bool = False) -> bool:
+        """Take what of an answer has come; whether it is on its way no more."""
+        failure = None
         try:
-            if not flight.gather():
-                return
-        except OSError as error:
-            self._forget(job)
-            self._fail(job, self._transport.give_up(flight, error))
-            return
-        self._take(job)
-
-    def _take(self, job: _Job) -> None:
-        """Go through an answer."""
-        flight = job.flight
+            if not job.flight.gather(all_of_it=late):
+                return False
+        except Exception as error:  # noqa: BLE001 - translated
+            failure = error
         self._forget(job)
+        if failure is not None:
+            self._conclude(job, self._transport.give_up(job.flight, failure))
+        elif job.flight.there:
+            self._take(job)
+        else:
+            self._read_on(job)
+        return True
+
+    def _take(self, job: Job) -> None:
+        """Go through an answer that is there."""
         try:
-            response = self._transport.finish(flight)
-            following = self._session.redirect(flight.request, response, job.hops)
-        except RequestError as error:
-            self._fail(job, error)
+            response = self._transport.finish(job.flight)
+            following = self._session.redirect(job.flight.request, response, job.hops)
+        except Exception as error:  # noqa: BLE001 - the consumer is told
+            self._conclude(job, error)
             return
         if following is None:
-            self._answered(job, response)
+            self._conclude(job, response)
             return
         job.hops += 1
         if not self._fly(job, following):
-            self._hand_over(job, partial(self._elsewhere, job, following))
+            follow = partial(self._session.follow, following, job.deadline, job.hops)
+            self._hand_over(job, partial(self._wait_for, job, follow))
+
+    def _read_on(self, job: Job) -> None:
+        """Have a thread wait for the rest of an answer."""
+        work = partial(self._wait_for, job, partial(self._rest, job))
+        self._crew.give(Errand(job, work, job.flight.drop))
+
+    def _rest(self, job: Job) -> Response:
+        response = self._transport.finish(job.flight)
+        following = self._session.redirect(job.flight.request, response, job.hops)
+        return response if following is None else self._session.follow(following, job.deadline, job.hops + 1)
+
+    def _wait_for(self, job: Job, answer: Callable[[], Response]) -> Exchange:
+        """In a thread: get an answer, and go on from there."""
+        came: Response | Exception | None = None
+        try:
+            came = answer()
+        except RequestError as error:
+            came = error.with_traceback(None)  # which holds this frame, that holds the error
+        finally:
+            job.leave(came)
+        return self._go_on(job, self._tried(job, came))
 
     def _expire(self) -> None:
         now = time.monotonic()
         for job in [job for job in self._flying.values() if job.flight.end <= now]:
-            if job.flight.begun and job.call.stream:
-                self._take(job)  # a stream has time for as long as it flows
+            # Its answer may be there, and only this thread have been late.
+            if self._gather(job, late=True):
                 continue
             self._forget(job)
-            self._fail(job, self._transport.give_up(job.flight, TimeoutError("timed out")))
+            if job.flight.begun and job.call.stream:
+                self._read_on(job)  # a stream has time for as long as it flows
+            else:
+                self._conclude(job, self._transport.give_up(job.flight, TimeoutError("timed out")))
 
-    def _answered(self, job: _Job, response: Response) -> None:
-        if response.raw is not None:
-            response.place, job.place = job.place, None
-        job.leave()
-        tried = self._tried(job, response)
-        if not isinstance(tried.outcome, Done):
-            self._hand_over(job, partial(self._go_on, job, tried))
+    def _conclude(self, job: Job, came: Response | Exception) -> None:
+        """Go on with what came of a call."""
+        job.leave(came)
+        unread = isinstance(came, Response) and came.raw is not None
+        try:
+            tried = self._tried(job, came)
+        except Exception as error:  # noqa: BLE001 - the consumer is told
+            self._hand_over(job, partial(_raise, error))
+            return
+        if unread or not isinstance(tried.outcome, Done):
+            close = Stream(came).close if isinstance(came, Response) and unread else None
+            self._crew.give(Errand(job, partial(self._go_on, job, tried), close))
             return
         exchange = self._go_on(job, tried)
         if job.task.finish is None:
             job.result = exchange
             self._land(job)
-        elif response.raw is None:
-            self._quick_crew.give(_Errand(job, lambda: exchange))
         else:
-            self._crew.give(_Errand(job, lambda: exchange, response))
+            self._quick_crew.give(Errand(job, lambda: exchange))
 
-    def _fail(self, job: _Job, error: SessionKitError) -> None:
-        job.leave()
-        tried = self._tried(job, error)
-        self._hand_over(job, partial(self._go_on, job, tried))
-
-    def _tried(self, job: _Job, came: Response | SessionKitError) -> Tried:
+    def _tried(self, job: Job, came: Response | Exception) -> Tried:
         session = self._session
-        if isinstance(came, SessionKitError):
-            assert isinstance(came, RequestError)
+        if isinstance(came, RequestError):
             outcome = session.recover(came, job.call, job.signed, [])
             return Tried(job.started, job.begun, job.signed, None, outcome)
+        if isinstance(came, Exception):
+            raise came
         session.received(came, [])
         return Tried(job.started, job.begun, job.signed, came, session.process(came, job.call))
 
-    def _go_on(self, job: _Job, tried: Tried) -> Exchange:
-        return self._session.carry_out(job.call, job.request, job.deadline, tried)
-
-    def _elsewhere(self, job: _Job, request: Request) -> Exchange:
-        """Follow a redirect to where no connection stood."""
-        try:
-            came: Response | RequestError = self._session.follow(request, job.deadline, job.hops)
-        except RequestError as error:
-            came = error
-        finally:
-            job.leave()
-        return self._go_on(job, self._tried(job, came))
+    def _go_on(self, job: Job, tried: Tried) -> Exchange:
+        exchange = self._session.carry_out(job.call, job.request, job.deadline, tried)
+        exchange.response.attempts = exchange.attempts
+        return exchange
 
     # --- threads ---
 
-    def _hand_over(self, job: _Job, work: Callable[[], Exchange | None]) -> None:
+    def _hand_over(self, job: Job, work: Callable[[], Exchange | None]) -> None:
         """Have a thread do it, and the rest of the task."""
-        self._crew.give(_Errand(job, work))
+        self._crew.give(Errand(job, work))
 
-    def _do_errand(self, errand: _Errand) -> None:
+    def _do_errand(self, errand: Errand) -> None:
         job = errand.job
         try:
-            came: Any = errand.work()
-        except Exception as error:  # noqa: BLE001 - the consumer is told
-            came = error
-        if job.task.finish is None or not isinstance(came, (Exchange, SessionKitError, type(None))):
-            job.result = came
-        else:
-            job.result = job.task.finish(came)
+            job.result = self._result(job, errand.work)
+        except BaseException as error:  # noqa: BLE001 - the consumer is told
+            job.result = error
         self._landed.append(job)
         self._wake()
+        if self._ended:
+            self._let_go_of_landed()
 
-    def _land(self, job: _Job) -> None:
+    def _result(self, job: Job, work: Callable[[], Exchange | None]) -> Any:
+        came: Exchange | SessionKitError | None
+        try:
+            came = work()
+        except SessionKitError as error:
+            came = error.with_traceback(None)  # which holds frames, and these the session
+        return came if job.task.finish is None else job.task.finish(came)
+
+    def _land(self, job: Job) -> None:
         job.done = True
         self._open -= 1
 
@@ -452,6 +443,10 @@ class _Driver:
 
 def _nothing() -> None:
     """What is to be asked for a task without a call."""
+
+
+def _raise(error: Exception) -> Exchange:
+    raise error
 
 
 _NOW: Final = Deadline.after(0.0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import re
+import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -19,7 +20,7 @@ from urllib3.util import Timeout, make_headers
 from sessionkit import secrets
 from sessionkit.errors import CallTimeout, ConnectionFailed, ResponseTooLarge, SessionKitError
 from sessionkit.http.connection import pool_manager
-from sessionkit.http.flight import Flight, head_of
+from sessionkit.http.flight import FOREVER, Flight, head_of
 from sessionkit.http.message import Origin, Request, Response, redacted_url, register_named
 from sessionkit.http.proxies import proxy_for, split_credentials
 from sessionkit.http.tls import shared_context
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 CHUNK: Final = 65536
 MOST_ORIGINS: Final = 32
 """Origins to which connections are kept open; with more, those of the earliest are dropped."""
-FOREVER: Final = 1e8
-"""Seconds beyond which a deadline is none, for systems whose clocks cannot hold it."""
 
 # The children of a fork keep their parents' pools: taking them apart would take locks of lost threads.
 _abandoned: list[Any] = []
@@ -78,6 +77,7 @@ class Transport:
         self.max_response_size = max_response_size
         self._managers: dict[str | None, urllib3.PoolManager] = {}
         self._routes: dict[Origin, _Route] = {}
+        self._lock = threading.Lock()
 
     def fresh(self) -> Transport:
         """A transport of the same settings and no connections."""
@@ -147,8 +147,10 @@ class Transport:
             return _response(raw, b"", request, raw)
         try:
             body = self._read(raw, request)
-        except Exception as error:
+        except BaseException as error:
             _discard(raw)
+            if not isinstance(error, Exception):  # Ctrl-C
+                raise
             raise translate(error, request, deadline, answering=True) from error
         return _response(raw, body, request, None)
 
@@ -162,21 +164,26 @@ class Transport:
         Raises:
             ConnectionFailed: the connection broke.
         """
-        origin, target = split(request.url)
-        route = self._routes.get(origin) if _ENCODED.fullmatch(target) else None
-        head = None if route is None else head_of(request, route.extra_headers)
-        conn = None if route is None or head is None else route.pool.take_idle()
-        if conn is None:
+        try:
+            origin, target = split(request.url)
+        except ValueError:
             return None
-        assert route is not None
-        assert head is not None
+        route = self._routes.get(origin) if _ENCODED.fullmatch(target) else None
+        if route is None or (route.prefix and "/." in target):  # urllib3 takes those out for proxies
+            return None
+        head = head_of(request, route.extra_headers)
+        conn = None if head is None else route.pool.take_idle()
+        if head is None or conn is None:
+            return None
         flight = Flight(route.pool, conn, request, deadline, self.max_response_size, idle)
         try:
             if "?" in target:
                 register_named(target, request)
             flight.send(route.prefix + target, head)
-        except Exception as error:
+        except BaseException as error:
             flight.drop()
+            if not isinstance(error, Exception):  # Ctrl-C
+                raise
             raise translate(error, request, deadline) from error
         return flight
 
@@ -189,11 +196,16 @@ class Transport:
         try:
             answer = flight.answer()
             headers = urllib3.HTTPHeaderDict(answer.msg.items())
-            if flight.request.stream and answer.status < 300 and not flight.whole:
+            # A stream's body may be any size, and is decompressed as it is read.
+            unread = not flight.gathered or "content-encoding" in headers
+            if flight.request.stream and answer.status < 300 and unread:
                 raw = flight.unread(answer, headers)
                 return _response(raw, b"", flight.request, raw)
             body = self._body(answer, headers, flight.request)
-        except Exception as error:
+        except BaseException as error:
+            if not isinstance(error, Exception):  # Ctrl-C
+                flight.drop()
+                raise
             raise self.give_up(flight, error) from error
         flight.end_well()
         request = flight.request
@@ -206,7 +218,8 @@ class Transport:
 
     def _body(self, answer: http.client.HTTPResponse, headers: Mapping[str, str], request: Request) -> bytes:
         length = answer.length
-        if length is not None and length <= self.max_response_size and "content-encoding" not in headers:
+        plain = "content-encoding" not in headers and headers.get("content-length", "0").isdecimal()
+        if plain and length is not None and length <= self.max_response_size:
             return answer.read()  # which refuses a body of another length
         raw = urllib3.HTTPResponse(
             answer,
@@ -220,6 +233,10 @@ class Transport:
         return self._read(raw, request)
 
     def _route(self, origin: Origin) -> _Route:
+        with self._lock:  # each thread that calls first would make a pool of its own, and all but one be lost
+            return self._routes.get(origin) or self._new_route(origin)
+
+    def _new_route(self, origin: Origin) -> _Route:
         proxy = proxy_for(origin.scheme, origin.host, origin.port, self._proxies)
         manager = self._managers.get(proxy)
         if manager is None:
@@ -338,8 +355,11 @@ def translate(
             hint="the request may have been carried out; give it more time with timeout=",
             **details,
         )
+    named = error
+    if isinstance(error, u3.ProtocolError) and isinstance(error.args[-1], http.client.HTTPException):
+        named = error.args[-1]  # urllib3 calls everything broken off that http.client cannot read
     what, hint = next(
-        ((what, hint) for kind, what, hint in _REFUSALS if isinstance(error, kind)),
+        ((what, hint) for kind, what, hint in _REFUSALS if isinstance(named, kind)),
         ("the request could not be sent", "") if unsent else ("the connection failed", ""),
     )
     if not hint and not unsent:

@@ -277,6 +277,7 @@ class TokenSource:
             stored = self._stored(flight)
             if stored is not None:
                 return stored
+            deadline.check("Fetching a token")  # who only wants what is there gets no fetch begun
             token = self._fetched(flight, deadline)
             if not flight.dropped:
                 self.store.save(self.key, token)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sessionkit.errors import CallTimeout, ConnectionFailed, RequestError, SessionKitError
 from sessionkit.http import Call
-from sessionkit.http.many import Task
+from sessionkit.http.job import Task
 from sessionkit.http.retry import RetryPolicy
 from sessionkit.http.stream import Stream
 from sessionkit.secrets import redact_url
