@@ -143,9 +143,15 @@ class HeliosSession(HttpEngine):
 
     def admit(self, deadline: Deadline) -> ConcurrencyLimit | None:
         """Wait until `rate_limit` and `max_concurrency` allow another request."""
+        limit = super().admit(deadline)
         if self._pace is not None:
-            self._pace.wait(deadline)
-        return super().admit(deadline)
+            try:
+                self._pace.wait(deadline)
+            except BaseException:
+                if limit is not None:
+                    limit.release()
+                raise
+        return limit
 
     @property
     def workers(self) -> int:

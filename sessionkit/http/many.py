@@ -99,9 +99,8 @@ def do_all(
     finally:
         if os.getpid() == owner and not sys.is_finalizing():  # else there is no such thread any more
             driver.stop()
-            if (
-                thread is not threading.current_thread()
-            ):  # where the collector of garbage ends a forgotten one
+            # The collector of garbage may end a forgotten one in that very thread.
+            if thread is not threading.current_thread():
                 thread.join(2 * GRACE)  # `tasks` may be in no hurry
             driver.let_go(results)
         driver.close()
