@@ -87,7 +87,8 @@ def fifty_at_once(report: Report) -> None:
 
     From one thread that waits for all answers (`perform_all`), and from fifty that each make their own calls,
     as the peers do. Where the budget of 2,100/s was measured, urllib3 alone made 2,192/s and http.client
-    2,301/s. How near fifty threads come to that depends on the processor: they are held to urllib3's share.
+    2,301/s. How near a machine comes to that depends on its processor, so the budget is to be no slower than
+    urllib3 beside it.
     """
     with FastServer(delay=0.02) as server, Bench.detached(server.url, max_concurrency=50) as session:
         url = server.url + "/thing"
@@ -118,7 +119,7 @@ def fifty_at_once(report: Report) -> None:
 
             name = "1,000 calls, 50 at once, 20 ms each, by perform_all"
             all_of_them()
-            report.rate(name, all_of_them, operations=1000, budget=">= 2100/s", rounds=7)
+            report.rate(name, all_of_them, operations=1000, rounds=7)
             report.ratio(name, all_of_them, by_urllib3, peer_name="urllib3", budget=">= 1x", rounds=7)
             name = "1,000 calls, 50 at once, 20 ms each, by threads"
             ours()

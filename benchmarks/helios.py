@@ -76,7 +76,10 @@ def run(report: Report) -> None:
 
 
 def index(report: Report, session: HeliosSession, peers: dict[str, Peer]) -> None:
-    """1,000 pages, 50 at once, 20 ms each at the server: no client can do more than 2,500/s."""
+    """1,000 pages, 50 at once, 20 ms each at the server: no client can do more than 2,500/s.
+
+    Where the budget of 2,100/s was measured, urllib3 alone made 2,192/s: it is the measure here.
+    """
     plain, pools = _requests_session(), urllib3.PoolManager(maxsize=AT_ONCE)
     urls = [f"{session.base_url}/cameras?limit=4&skip={skip}" for skip in range(0, 4 * COUNT, 4)]
     with ThreadPoolExecutor(AT_ONCE) as threads:
@@ -91,7 +94,7 @@ def index(report: Report, session: HeliosSession, peers: dict[str, Peer]) -> Non
             list(threads.map(lambda url: plain.get(url).json(), urls))
 
         name = "1,000 pages of a search"
-        report.rate(name, ours, operations=COUNT, budget=">= 2100/s", rounds=5)
+        report.rate(name, ours, operations=COUNT, rounds=5)
         others = {
             "helios-sdk": lambda: peers["helios"].do("index"),
             "requests": by_requests,
@@ -110,7 +113,7 @@ def images(report: Report, session: HeliosSession, peers: dict[str, Peer], folde
     """1,000 images of 41 kB, each a redirect and a GET: no client can do more than 1,250/s.
 
     The peers write what comes under its name; ours is checked against its ETag, renamed when it is whole.
-    Where the budget of 1,050/s was measured, urllib3 made 1,039/s: its share is held here, too.
+    Where the budget of 1,050/s was measured, urllib3 made 1,039/s: it is the measure here, too.
     """
     times = [str(number) for number in range(COUNT)]
     pools = urllib3.PoolManager(maxsize=AT_ONCE, num_pools=4)
