@@ -187,6 +187,16 @@ class Flight:
         if answer.reader is not None:
             answer.reader.unbound(self.idle)
         self._shun_excess()
+        return self.decoded(answer, headers, pool=self._pool, connection=self._conn)
+
+    def decoded(self, answer: Answer, headers: HTTPHeaderDict, **owner: Any) -> HTTPResponse:
+        """urllib3's response, for a body that is compressed or to be read with care.
+
+        Args:
+            answer: Its body unread.
+            headers: The answer's.
+            owner: Whom the connection is given back to once the body is read, if not by `end_well`.
+        """
         return HTTPResponse(
             answer,
             headers,
@@ -194,10 +204,9 @@ class Flight:
             reason=answer.reason,
             preload_content=False,
             original_response=answer,
-            pool=self._pool,
-            connection=self._conn,
             enforce_content_length=True,
             request_method=self.request.method,
+            **owner,
         )
 
     def end_well(self) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sessionkit.clock import Deadline
+    from sessionkit.http.answer import Answer
 
 CHUNK: Final = 65536
 MOST_ORIGINS: Final = 32
@@ -201,7 +202,7 @@ class Transport:
             if flight.request.stream and answer.status < 300 and unread:
                 raw = flight.unread(answer, headers)
                 return _response(raw, b"", flight.request, raw)
-            body = self._body(answer, headers, flight.request)
+            body = self._body(flight, answer, headers)
         except BaseException as error:
             if not isinstance(error, Exception):  # Ctrl-C
                 flight.drop()
@@ -216,21 +217,12 @@ class Transport:
         flight.drop()
         return translate(error, flight.request, flight.deadline, answering=True)
 
-    def _body(self, answer: http.client.HTTPResponse, headers: Mapping[str, str], request: Request) -> bytes:
+    def _body(self, flight: Flight, answer: Answer, headers: urllib3.HTTPHeaderDict) -> bytes:
         length = answer.length
         plain = "content-encoding" not in headers and headers.get("content-length", "0").isdecimal()
         if plain and length is not None and length <= self.max_response_size:
             return answer.read()  # which refuses a body of another length
-        raw = urllib3.HTTPResponse(
-            answer,
-            headers,
-            answer.status,
-            preload_content=False,
-            original_response=answer,
-            enforce_content_length=True,
-            request_method=request.method,
-        )
-        return self._read(raw, request)
+        return self._read(flight.decoded(answer, headers), flight.request)
 
     def _route(self, origin: Origin) -> _Route:
         with self._lock:  # each thread that calls first would make a pool of its own, and all but one be lost

@@ -70,58 +70,10 @@ class Fetch(Task):
         stop: Set when the batch is to end.
     """
 
-    __slots__ = ("_item", "_meter", "_options", "_session", "_stop")
-
-    def __init__(
-        self, session: HttpEngine, item: Download, options: Options, meter: Meter, stop: threading.Event
-    ) -> None:
-        self._session = session
-        self._item = item
-        self._options = options
-        self._meter = meter
-        self._stop = stop
-        # What is there already is looked at first, in a thread.
-        super().__init__(None if item.name is None and _anything_at(item.path) else _call(item, {}))
-
-    def finish(self, came: Exchange | SessionKitError | None) -> Downloaded:
-        """Bring the file, and say what became of it."""
-        record = self._record(came)
-        self._meter.end(record.state)
-        return record
-
-    def _record(self, came: Exchange | SessionKitError | None) -> Downloaded:
-        job = _Fetch(self._session, self._item, self._options, self._meter, self._stop)
-        try:
-            return job.run(came)
-        except Stopped:
-            return Downloaded(self._item, "cancelled")
-        except Exception as error:  # noqa: BLE001 - a batch reports, by file, whatever went wrong
-            self._meter.expect(-job.expected)
-            self._meter.advance(-job.counted)
-            return Downloaded(self._item, "failed", received=job.received, error=error)
-        finally:
-            job.close()
-
-
-def _call(item: Download, headers: Mapping[str, str]) -> Call:
-    # Compressed on the way, a body has no length to check and no ranges.
-    sent = {"Accept-Encoding": "identity", **(item.headers or {}), **headers}
-    return Call("GET", item.url, headers=sent, stream=True)
-
-
-def _anything_at(path: Path) -> bool:
-    """Whether the file, or a part of it, is there."""
-    return os.path.exists(path) or os.path.exists(f"{os.fspath(path)}.part")  # noqa: PTH110 - quicker
-
-
-class _Fetch:
-    """The state of one download over its attempts.
-
-    Attributes:
-        received: Bytes that came, also in vain.
-        counted: Bytes the meter was told of.
-        expected: Bytes the meter was told to expect.
-    """
+    __slots__ = (
+        *("_asks", "_counted", "_expected", "_item", "_meter"),
+        *("_options", "_part", "_received", "_session", "_stop"),
+    )
 
     def __init__(
         self, session: HttpEngine, item: Download, options: Options, meter: Meter, stop: threading.Event
@@ -133,14 +85,32 @@ class _Fetch:
         self._stop = stop
         self._part: PartFile | None = None
         self._asks = False
-        self.received = self.counted = self.expected = 0
+        # Bytes that came, also in vain; that the meter was told of, and was told to expect.
+        self._received = self._counted = self._expected = 0
+        # What is there already is looked at first, in a thread.
+        super().__init__(None if item.name is None and _anything_at(item.path) else _call(item, {}))
 
-    def close(self) -> None:
-        """Leave of the file what can be carried on."""
-        if self._part is not None:
-            self._part.close()
+    def finish(self, came: Exchange | SessionKitError | None) -> Downloaded:
+        """Bring the file, and say what became of it."""
+        record = self._record(came)
+        self._meter.end(record.state)
+        return record
 
-    def run(self, came: Exchange | SessionKitError | None) -> Downloaded:
+    def _record(self, came: Exchange | SessionKitError | None) -> Downloaded:
+        try:
+            return self._run(came)
+        except Stopped:
+            return Downloaded(self._item, "cancelled")
+        except Exception as error:  # noqa: BLE001 - a batch reports, by file, whatever went wrong
+            self._meter.expect(-self._expected)
+            self._meter.advance(-self._counted)
+            return Downloaded(self._item, "failed", received=self._received, error=error)
+        finally:
+            part, self._part = self._part, None
+            if part is not None:
+                part.close()  # which leaves what can be carried on
+
+    def _run(self, came: Exchange | SessionKitError | None) -> Downloaded:
         """Attempt until it is done, or there is no use; `came` is what the first request brought, if any."""
         if self._item.name is None and self._item.path.is_file():
             found = self._existing(self._item.path)
@@ -149,12 +119,12 @@ class _Fetch:
             self._asks = self._asks_whether_changed()
         tried = 0
         while True:
-            before = self.received
+            before = self._received
             came, first = None, came
             try:
                 done = self._attempt(first)
             except _Broken as broken:
-                tried += self.received - before < _WORTHWHILE
+                tried += self._received - before < _WORTHWHILE
                 if tried >= self._options.attempts:
                     raise broken.error from broken
                 self._options.clock.sleep(_BACKOFF.backoff(tried or 1))
@@ -220,13 +190,13 @@ class _Fetch:
                 if self._stop.is_set():
                     raise Stopped
                 part.write(chunk)
-                self.received += len(chunk)
+                self._received += len(chunk)
                 self._count(len(chunk))
         except (ConnectionFailed, CallTimeout) as error:  # what breaks before the body is raised as it is
             raise _Broken(error) from error
         self._verify(part, size, answer)
         part.complete()
-        return Downloaded(self._item, "fetched", part.path, part.size, self.received)
+        return Downloaded(self._item, "fetched", part.path, part.size, self._received)
 
     def _begin(self, answer: Answer, part: PartFile, offset: int) -> int | None:
         """Place the part where the answer begins; returns the file's whole size, if it can be known."""
@@ -243,9 +213,9 @@ class _Fetch:
             raise _Broken(self._damaged(answer, f"bytes from {start:,} came where {offset:,} were asked for"))
         else:
             part.begin(answer.headers.get("etag") or "", kind, whole)
-        self._count(part.size - self.counted)
-        self._meter.expect((whole or 0) - self.expected)
-        self.expected = whole or 0
+        self._count(part.size - self._counted)
+        self._meter.expect((whole or 0) - self._expected)
+        self._expected = whole or 0
         return whole
 
     def _verify(self, part: PartFile, size: int | None, answer: Answer) -> None:
@@ -305,11 +275,22 @@ class _Fetch:
         return self._options.existing == "check" and not wanted
 
     def _present(self, path: Path) -> Downloaded:
-        return Downloaded(self._item, "present", path, path.stat().st_size, self.received)
+        return Downloaded(self._item, "present", path, path.stat().st_size, self._received)
 
     def _count(self, size: int) -> None:
-        self.counted += size
+        self._counted += size
         self._meter.advance(size)
+
+
+def _call(item: Download, headers: Mapping[str, str]) -> Call:
+    # Compressed on the way, a body has no length to check and no ranges.
+    sent = {"Accept-Encoding": "identity", **(item.headers or {}), **headers}
+    return Call("GET", item.url, headers=sent, stream=True)
+
+
+def _anything_at(path: Path) -> bool:
+    """Whether the file, or a part of it, is there."""
+    return os.path.exists(path) or os.path.exists(f"{os.fspath(path)}.part")  # noqa: PTH110 - quicker
 
 
 def _extent(answer: Answer) -> tuple[int, int | None]:
