@@ -17,10 +17,11 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sessionkit import fork
+from sessionkit.records import RecordLayer
 from sessionkit_redengine.output import OutputLine, hidden
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from sessionkit_redengine.output import RunOutput
 
@@ -71,23 +72,16 @@ class Tee:
         return getattr(self.stream, name)
 
 
-class _ListeningFactory:
-    """Makes records as `below` does, and hears them as long as it is the one that was put up last."""
-
-    def __init__(self, below: Callable[..., logging.LogRecord]) -> None:
-        self.below = below
-
-    def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
-        record = self.below(*args, **kwargs)
-        output = listening() if self is _ears.make_record else None
-        if output is not None:
-            try:
-                text = hidden(_FORMAT.format(record))
-            except Exception:  # noqa: BLE001 - arguments that do not fit the message: its handlers tell
-                return record
-            record.exc_text = None  # the next formatter has its own way to show it
-            output.extend([OutputLine(record.created, "log", line) for line in text.splitlines()])
-        return record
+def _hear(record: logging.LogRecord) -> None:
+    output = listening()
+    if output is None:
+        return
+    try:
+        text = hidden(_FORMAT.format(record))
+    except Exception:  # noqa: BLE001 - arguments that do not fit the message: its handlers tell
+        return
+    record.exc_text = None  # the next formatter has its own way to show it
+    output.extend([OutputLine(record.created, "log", line) for line in text.splitlines()])
 
 
 class _Ears:
@@ -98,7 +92,7 @@ class _Ears:
         self.only: Speaker | None = None
         self.lock = threading.Lock()
         self.users = 0
-        self.make_record: _ListeningFactory | None = None
+        self.layer: RecordLayer | None = None
         # `print` borrows `sys.stdout`: one that another thread replaces meanwhile must not go away.
         self._tees: deque[Tee] = deque(maxlen=16)
 
@@ -117,9 +111,9 @@ class _Ears:
                 stream = getattr(sys, name)
                 if stream is not None and not isinstance(stream, Tee):
                     setattr(sys, name, self._tee(stream, name))
-            if self.make_record is None or logging.getLogRecordFactory() is not self.make_record:
-                self.make_record = _ListeningFactory(logging.getLogRecordFactory())
-                logging.setLogRecordFactory(self.make_record)
+            if self.layer is None or not self.layer.is_on_top:
+                self._take_off()  # or each record would be heard twice
+                self.layer = RecordLayer(_hear)
 
     def _tee(self, stream: Any, name: str) -> Tee:
         made = next((tee for tee in self._tees if tee.stream is stream and tee.source == name), None)
@@ -138,9 +132,12 @@ class _Ears:
                 stream = getattr(sys, name)
                 if isinstance(stream, Tee):
                     setattr(sys, name, stream.stream)
-            if self.make_record is not None and logging.getLogRecordFactory() is self.make_record:
-                logging.setLogRecordFactory(self.make_record.below)
-            self.make_record = None
+            self._take_off()
+
+    def _take_off(self) -> None:
+        layer, self.layer = self.layer, None
+        if layer is not None:
+            layer.take_off()
 
 
 _ears = _Ears()

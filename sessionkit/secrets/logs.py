@@ -10,12 +10,10 @@ from __future__ import annotations
 import builtins
 import http.client
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from sessionkit.records import RecordLayer
 from sessionkit.secrets.registry import redact
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 DEFAULT_LOGGERS = ("sessionkit", "urllib3", "requests", "websocket", "redis")
 """What the names of the covered loggers begin with: ours, our backends', and what carries our calls."""
@@ -24,20 +22,7 @@ DEFAULT_LOGGERS = ("sessionkit", "urllib3", "requests", "websocket", "redis")
 _STANDARD = vars(logging.makeLogRecord({})).keys() - {"stack_info"}
 _formatter = logging.Formatter()
 _covered: tuple[str, ...] = ()
-_installed: _RecordFactory | None = None
-
-
-class _RecordFactory:
-    """Makes records as `below` does, and cleans them until `uninstall`, whoever else is above or below it."""
-
-    def __init__(self, below: Callable[..., logging.LogRecord]) -> None:
-        self.below = below
-
-    def __call__(self, name: str, *args: Any, **kwargs: Any) -> logging.LogRecord:
-        record = self.below(name, *args, **kwargs)
-        if name.startswith(_covered):
-            clean(record)
-        return record
+_layer: RecordLayer | None = None
 
 
 class RedactingFilter(logging.Filter):
@@ -62,21 +47,20 @@ def install(*loggers: str) -> None:
     What `http.client` prints at `debuglevel` is cleaned as well. Safe to call more than once. Attributes that
     a caller gives by `extra=` are put on a record after it is made: a `RedactingFilter` cleans those.
     """
-    global _covered, _installed  # noqa: PLW0603 - the process has one record factory, and this is its state
+    global _covered, _layer  # noqa: PLW0603 - the process has one record factory, and this is its state
     _covered = tuple(dict.fromkeys((*_covered, *DEFAULT_LOGGERS, *loggers)))
-    if _installed is None or logging.getLogRecordFactory() is not _installed:
-        _installed = _RecordFactory(logging.getLogRecordFactory())
-        logging.setLogRecordFactory(_installed)
+    if _layer is None or not _layer.is_on_top:
+        _layer = RecordLayer(_clean_covered)  # those below clean, too: who put one above may put it back
     # A module's global shadows the builtin for that module alone.
     vars(http.client)["print"] = _clean_print
 
 
 def uninstall() -> None:
     """Undo `install`; a record factory that somebody has put above ours stays."""
-    global _covered, _installed
-    if _installed is not None and logging.getLogRecordFactory() is _installed:
-        logging.setLogRecordFactory(_installed.below)
-    _covered, _installed = (), None
+    global _covered, _layer
+    if _layer is not None:
+        _layer.take_off()
+    _covered, _layer = (), None
     vars(http.client).pop("print", None)
 
 
@@ -109,6 +93,11 @@ def _clean_exception(record: logging.LogRecord) -> None:
     cleaned = redact(text)
     if cleaned is not text:
         record.exc_text, record.exc_info = cleaned, None
+
+
+def _clean_covered(record: logging.LogRecord) -> None:
+    if record.name.startswith(_covered):
+        clean(record)
 
 
 def _clean_print(*values: object, **options: Any) -> None:
