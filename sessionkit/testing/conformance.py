@@ -33,7 +33,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import pytest
 
 import sessionkit
-from sessionkit.clock import Deadline
 from sessionkit.errors import (
     AuthenticationError,
     ConnectionFailed,
@@ -45,7 +44,7 @@ from sessionkit.errors import (
     SessionKitError,
 )
 from sessionkit.testing.clock import ManualClock
-from sessionkit.testing.tools import SECONDS, disguises, everything_logged, in_threads
+from sessionkit.testing.tools import SECONDS, disguises, everything_logged, in_threads, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -368,7 +367,5 @@ class BackendConformance:
             assert not said, f"a secret is readable in: {text}"
 
     def _check_nothing_open(self, sandbox: Sandbox) -> None:
-        deadline = Deadline.after(SECONDS)
-        while sandbox.connections and not deadline.expired:
-            time.sleep(0.01)
-        assert not sandbox.connections, "a closed session left a connection open"
+        left = "a closed session left a connection open"
+        wait_until(lambda: not sandbox.connections, SECONDS, otherwise=left)

@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import threading
+import time
 import urllib.parse
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -30,6 +31,20 @@ def disguises(secret: str) -> set[str]:
         repr(raw)[2:-1],
         base64.b64encode(raw).decode().rstrip("="),
     }
+
+
+def wait_until(
+    condition: Callable[[], object], seconds: float = 10.0, *, otherwise: str = "it did not come about"
+) -> None:
+    """Wait for what another thread, process or server brings about.
+
+    Raises:
+        AssertionError: with `otherwise`, when it has not within `seconds`.
+    """
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.005)
 
 
 def in_threads(count: int, work: Callable[[], Any]) -> list[Any]:

@@ -16,6 +16,7 @@ import pytest
 import sessionkit
 from sessionkit import Done, NoCurrentSession, SessionEngine
 from sessionkit.errors import SessionClosed
+from sessionkit.testing.tools import wait_until
 
 
 class Echo(SessionEngine):
@@ -502,12 +503,3 @@ def test_what_a_session_was_made_with_shows_no_secret():
     session = Echo("ann", password="hunter22", options={"key": "hunter22"})
     assert "hunter22" not in repr(session.arguments)
     assert "hunter22" not in repr(session)
-
-
-def wait_until(condition, seconds=10):
-    event = threading.Event()
-    for _ in range(int(seconds / 0.01)):
-        if condition():
-            return
-        event.wait(0.01)
-    raise AssertionError("it did not become true")

@@ -1,12 +1,10 @@
 """A wrong host, port, password, zone, type, value or method: one clear error each, and nothing left."""
 
 import gc
-import time
 
 import pytest
 
 import sessionkit
-from sessionkit.clock import Deadline
 from sessionkit.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -14,6 +12,7 @@ from sessionkit.errors import (
     NotFound,
     SessionKitError,
 )
+from sessionkit.testing.tools import wait_until
 from sessionkit_dyn import DynectSession, errors
 from sessionkit_dyn.zones import Node, Zone
 
@@ -60,10 +59,7 @@ def test_a_wrong_sign_in_is_one_error_and_leaves_no_session(sandbox, what):
     gc.collect()
     assert [each for each in sessionkit.sessions() if isinstance(each, DynectSession)] == []
     assert DynectSession.get_session() is None
-    deadline = Deadline.after(10)
-    while sandbox.connections and not deadline.expired:
-        time.sleep(0.005)  # until the server has heard of it
-    assert sandbox.connections == 0
+    wait_until(lambda: sandbox.connections == 0)  # until the server has heard of it
 
 
 WRONG_CALLS = {

@@ -2,23 +2,15 @@
 
 import socket
 import subprocess
-import time
 
 from starlette.applications import Starlette
 
 from sessionkit.events import Backoff
 from sessionkit.sandbox.server import ServerThread, listen
 from sessionkit.sandbox.socketio import SocketIoServer
+from sessionkit.testing.tools import wait_until
 
 QUICK = Backoff(initial=0.02, maximum=0.1, attempts=200)
-
-
-def eventually(condition, seconds=10.0):
-    """Wait until something holds; the test fails when it never does."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "this never came true"
-        time.sleep(0.005)
 
 
 def drain(hub):
@@ -107,7 +99,7 @@ class RedisServer:
                 except redis.ConnectionError:
                     return False
 
-            eventually(answers)
+            wait_until(answers)
         return self
 
     def url(self, query=""):

@@ -4,9 +4,9 @@ import asyncio
 import gc
 
 import pytest
-from event_servers import eventually
 
 from sessionkit.events import Event, EventQueueFull
+from sessionkit.testing.tools import wait_until
 
 
 def test_events_arrive_in_order_and_end_with_the_connection(make_hub, run_async):
@@ -71,7 +71,7 @@ def test_a_loop_that_does_not_keep_up_is_told(make_hub, run_async):
         async with hub.events("topic=x", limit=5) as stream:
             for _ in range(20):
                 hub.publish(Event("x"))
-            await asyncio.to_thread(eventually, lambda: stream._overflowed)
+            await asyncio.to_thread(wait_until, lambda: stream._overflowed)
             got = [await anext(stream) for _ in range(5)]
             with pytest.raises(EventQueueFull):
                 await anext(stream)
@@ -91,7 +91,7 @@ def test_a_stream_needs_no_second_thread(connected, run_async):
 
     assert run_async(read()) == "once"
     assert hub.run_in_thread() is thread
-    eventually(thread.is_alive)
+    wait_until(thread.is_alive)
 
 
 def test_a_cancelled_wait_loses_no_event(make_hub, run_async):
@@ -175,6 +175,6 @@ def test_a_loop_that_is_gone_disturbs_no_hub(make_hub, caplog):
     got = []
     hub.subscribe("topic=x", got.append)
     hub.publish(Event("x"))
-    eventually(lambda: got)
+    wait_until(lambda: got)
     streams.clear()
     assert "failed" not in caplog.text

@@ -6,12 +6,13 @@ import time
 import pytest
 import urllib3
 import websocket
-from event_servers import EventServer, eventually
+from event_servers import EventServer
 
 from sessionkit.errors import ConfigurationError
 from sessionkit.events import EventHubPacketError
 from sessionkit.events.wire import decode_payload, encode_payload, parse_packet, parse_session
 from sessionkit.sandbox import Sandbox
+from sessionkit.testing.tools import wait_until
 
 
 class Client:
@@ -279,7 +280,7 @@ def test_payloads():
 def test_a_client_that_left_is_forgotten(event_server, client):
     client().close()
     ann = client(opened=False)
-    eventually(lambda: len(event_server.server._connections) == 1)
+    wait_until(lambda: len(event_server.server._connections) == 1)
     assert ann.handshake.status == 200
     assert not event_server.server.bus._peers
 

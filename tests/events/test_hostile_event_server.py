@@ -8,10 +8,11 @@ import threading
 import time
 
 import pytest
-from event_servers import QUICK, eventually
+from event_servers import QUICK
 
 from sessionkit.events import Event, EventHubConnectionError
 from sessionkit.events.transports import bounded, link
+from sessionkit.testing.tools import wait_until
 
 LIMIT = 10_000
 
@@ -124,7 +125,7 @@ def test_too_much_ends_the_connection_and_the_hub_returns(what, hostile, connect
     hub = connected(hostile.url, max_message_size=LIMIT)
     got = []
     hub.subscribe("topic=x", lambda event: got.append(event["data"]))
-    eventually(lambda: got == ["after"])
+    wait_until(lambda: got == ["after"])
     assert hub.connected
     assert hostile.handshakes == 2
 
@@ -137,7 +138,7 @@ def test_the_largest_message_allowed_arrives_also_in_parts(hostile, make_hub):
     hub.subscribe("topic=x", lambda event: got.append(len(event["data"])))
     hub.connect()
     hub.run_in_thread()
-    eventually(lambda: got == [7000, 7000])
+    wait_until(lambda: got == [7000, 7000])
     assert hostile.handshakes == 1
 
 
@@ -153,7 +154,7 @@ def test_a_frame_that_does_not_end_leaves_no_deaf_hub(hostile, connected, monkey
     hub = connected(hostile.url)
     got = []
     hub.subscribe("topic=x", lambda event: got.append(event["data"]))
-    eventually(lambda: got == ["after"])
+    wait_until(lambda: got == ["after"])
 
 
 def test_an_upgrade_that_does_not_end_is_given_up(hostile, make_hub, monkeypatch):

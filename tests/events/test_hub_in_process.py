@@ -8,7 +8,7 @@ import threading
 import weakref
 
 import pytest
-from event_servers import drain, eventually
+from event_servers import drain
 
 import sessionkit.events
 from sessionkit.errors import ConfigurationError
@@ -25,6 +25,7 @@ from sessionkit.events import (
     Subscriber,
     SubscriberNotFound,
 )
+from sessionkit.testing.tools import wait_until
 
 
 def test_everything_public_is_exported_and_nothing_else():
@@ -42,7 +43,7 @@ def test_a_subscriber_gets_the_events_it_asked_for(connected):
     hub.publish(Event("shot.new", data={"project": "other"}))
     hub.publish(Event("asset.new", data={"project": "hero"}))
     hub.publish(Event("shot.new", data={"project": "hero"}))
-    eventually(lambda: got)
+    wait_until(lambda: got)
     assert [event["topic"] for event in got] == ["shot.new"]
 
 
@@ -149,7 +150,7 @@ def test_an_answer_to_an_answer_is_not_sent(connected):
     hub.subscribe("topic=question", lambda event: "answer")
     hub.subscribe("topic=ftrack.meta.reply", lambda event: "me too", subscriber={"id": hub.id})
     hub.publish(Event("question"), on_reply=lambda reply: answers.append(reply) or "thanks")
-    eventually(lambda: answers)
+    wait_until(lambda: answers)
     drain(hub)
     assert len(answers) == 1
 

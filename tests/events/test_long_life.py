@@ -6,9 +6,9 @@ import threading
 from pathlib import Path
 
 import pytest
-from event_servers import eventually
 
 from sessionkit.events import Event
+from sessionkit.testing.tools import wait_until
 
 
 def footprint():
@@ -32,7 +32,7 @@ def live(server, ann, bob, reconnects, events):
         else:
             server.fault("event_drop")
         ann.flush(60)
-        eventually(lambda expected=(n + 1) * each: len(received) == expected, 30)
+        wait_until(lambda expected=(n + 1) * each: len(received) == expected, 30)
     bob.unsubscribe(identifier)
     assert received == [n for n in range(reconnects) for _ in range(each)]
 
@@ -43,7 +43,7 @@ def check(server, connected, reconnects, events, warm):
     live(server, ann, bob, *warm)
     before = footprint()
     live(server, ann, bob, reconnects, events)
-    eventually(lambda: footprint()[:2] <= before[:2], 20)
+    wait_until(lambda: footprint()[:2] <= before[:2], 20)
     after = footprint()
     assert after[2] - before[2] < 20_000_000, "memory grew"
 

@@ -4,11 +4,11 @@ import time
 
 import pytest
 import redis
-from event_servers import eventually
 
 from sessionkit.errors import ConfigurationError
 from sessionkit.events import Backoff, Event, EventHubConnectionError
 from sessionkit.events.transports.redis import RedisTransport
+from sessionkit.testing.tools import wait_until
 
 
 def collect(hub, subscription="topic=x"):
@@ -24,7 +24,7 @@ def test_events_and_replies_travel_between_hubs(redis_server, connected):
     bob.subscribe("topic=question and data.n > 1", lambda event: asked.append(event) or {"answer": 42})
     for n in range(3):
         ann.publish(Event("question", data={"n": n}), on_reply=replies.append)
-    eventually(lambda: replies)
+    wait_until(lambda: replies)
     (event,) = asked
     assert (event["data"], event["source"]["user"]) == ({"n": 2}, {"username": "ann"})
     assert event["sent"]
@@ -37,7 +37,7 @@ def test_only_what_is_published_after_connecting_arrives(redis_server, connected
     bob = connected(redis_server.url(), key=None)
     got = collect(bob)
     ann.publish(Event("x", data="late"))
-    eventually(lambda: got == ["late"])
+    wait_until(lambda: got == ["late"])
 
 
 def test_streams_are_separate(redis_server, connected):
@@ -45,7 +45,7 @@ def test_streams_are_separate(redis_server, connected):
     bob = connected(redis_server.url("?stream=two"), key=None)
     one, two = collect(ann), collect(bob)
     ann.publish(Event("x", data=1))
-    eventually(lambda: one == [1])
+    wait_until(lambda: one == [1])
     assert two == []
 
 
@@ -55,12 +55,12 @@ def test_nothing_is_lost_while_redis_is_restarted(redis_server, connected):
     for n in range(300):
         if n == 100:
             redis_server.stop()
-            eventually(lambda: not bob.connected)
+            wait_until(lambda: not bob.connected)
         if n == 200:
             redis_server.start()
         ann.publish(Event("x", data=n))
     ann.flush()
-    eventually(lambda: len(got) == 300)
+    wait_until(lambda: len(got) == 300)
     assert got == list(range(300))
     assert ann.connected
 
@@ -71,14 +71,14 @@ def test_a_group_remembers_what_a_process_missed(redis_server, make_hub, connect
     first = connected(url, key=None)
     got = collect(first)
     ann.publish(Event("x", data=1))
-    eventually(lambda: got == [1])
+    wait_until(lambda: got == [1])
     first.disconnect()
     ann.publish(Event("x", data=2))
     second = make_hub(url, key=None)
     later = collect(second)
     second.connect()
     second.run_in_thread()
-    eventually(lambda: later == [2])
+    wait_until(lambda: later == [2])
 
 
 def test_members_of_a_group_share_the_work(redis_server, connected):
@@ -87,7 +87,7 @@ def test_members_of_a_group_share_the_work(redis_server, connected):
     got = [collect(member) for member in members]
     for n in range(200):
         ann.publish(Event("x", data=n))
-    eventually(lambda: sum(map(len, got)) == 200)
+    wait_until(lambda: sum(map(len, got)) == 200)
     assert sorted(got[0] + got[1]) == list(range(200))
 
 
@@ -102,10 +102,10 @@ def test_answers_reach_the_member_of_a_group_that_asked(redis_server, connected)
             member.publish(
                 Event("question", data=n), on_reply=lambda reply, got=got: got.append(reply["data"])
             )
-    eventually(lambda: all(len(got) == 30 for got in answers))
+    wait_until(lambda: all(len(got) == 30 for got in answers))
     assert answers == [[{"double": 2 * n} for n in range(30)]] * 3
     with redis.Redis(port=redis_server.port) as client:
-        eventually(lambda: client.xpending("sessionkit:events", "render")["pending"] == 0)
+        wait_until(lambda: client.xpending("sessionkit:events", "render")["pending"] == 0)
 
 
 def test_what_has_a_target_reaches_every_member_that_it_is_for_once(redis_server, connected):
@@ -119,7 +119,7 @@ def test_what_has_a_target_reaches_every_member_that_it_is_for_once(redis_server
     for n in range(20):
         ann.publish(Event("x", data=n, target=f"machine={n % 3}"))
     ann.publish(Event("x", data="even", target="kind=even"))
-    eventually(lambda: sum(map(len, got)) == 22)
+    wait_until(lambda: sum(map(len, got)) == 22)
     assert got == [[*range(0, 20, 3), "even"], list(range(1, 20, 3)), [*range(2, 20, 3), "even"]]
 
 
@@ -135,7 +135,7 @@ def test_what_has_a_target_is_also_remembered_by_the_group(redis_server, make_hu
     again.subscribe("topic=x", lambda event: got.append(event["data"]), {"machine": 7})
     again.connect()
     again.run_in_thread()
-    eventually(lambda: got == [1])
+    wait_until(lambda: got == [1])
 
 
 def test_an_event_whose_handling_never_ended_comes_again(redis_server, make_hub, connected):
@@ -145,15 +145,15 @@ def test_an_event_whose_handling_never_ended_comes_again(redis_server, make_hub,
     crashing.connect()
     ann = connected(redis_server.url(), key=None)
     ann.publish(Event("x", data=1))
-    eventually(lambda: len(crashing._reception.inbox) == 2)  # the news of the connection, and the event
+    wait_until(lambda: len(crashing._reception.inbox) == 2)  # the news of the connection, and the event
     crashing.disconnect()
     again = make_hub(url, key=None)
     got = collect(again)
     again.connect()
     again.run_in_thread()
-    eventually(lambda: got == [1])
+    wait_until(lambda: got == [1])
     with redis.Redis(port=redis_server.port) as client:
-        eventually(lambda: client.xpending("sessionkit:events", "render")["pending"] == 0)
+        wait_until(lambda: client.xpending("sessionkit:events", "render")["pending"] == 0)
 
 
 def test_the_stream_is_bounded_and_a_gap_is_told(redis_server, connected, make_hub, caplog):
@@ -177,7 +177,7 @@ def test_a_stream_that_was_lost_leaves_no_deaf_hub(redis_server, connected, make
     bob.connect()
     bob.run_in_thread()
     ann.publish(Event("x", data=1))
-    eventually(lambda: got == [1])
+    wait_until(lambda: got == [1])
     bob.disconnect(unsubscribe=False, reconnect=True)
     with redis.Redis(port=redis_server.port) as client:
         client.flushall()
@@ -185,7 +185,7 @@ def test_a_stream_that_was_lost_leaves_no_deaf_hub(redis_server, connected, make
         client.xadd("sessionkit:events", {"event": '{"topic": "x", "data": 2}'}, id="1000-0")
         bob.connect()
         client.xadd("sessionkit:events", {"event": '{"topic": "x", "data": 3}'}, id="1000-1")
-    eventually(lambda: got == [1, 2, 3])
+    wait_until(lambda: got == [1, 2, 3])
 
 
 def test_what_is_no_event_is_ignored(redis_server, connected, caplog):
@@ -195,7 +195,7 @@ def test_what_is_no_event_is_ignored(redis_server, connected, caplog):
         for fields in ({"event": "{"}, {"other": "x"}, {"event": b"\xff\xfe"}, {"event": "[1]"}):
             client.xadd("sessionkit:events", fields)
     hub.publish(Event("x", data=1))
-    eventually(lambda: got == [1])
+    wait_until(lambda: got == [1])
     assert "was ignored" in caplog.text
 
 
@@ -206,9 +206,9 @@ def test_a_full_queue_holds_the_stream_up_and_nothing_is_lost(redis_server, conn
     ann = connected(redis_server.url(), key=None)
     for n in range(50):
         ann.publish(Event("x", data=n))
-    eventually(lambda: not slow._reception.has_room())
+    wait_until(lambda: not slow._reception.has_room())
     time.sleep(0.1)
-    eventually(lambda: slow.wait(0.02) or len(got) == 50)
+    wait_until(lambda: slow.wait(0.02) or len(got) == 50)
     assert got == list(range(50))
 
 
@@ -237,7 +237,7 @@ def test_giving_up_is_told(redis_server, make_hub):
     errors = []
     redis_server.stop()
     hub.publish(Event("x"), on_error=errors.append)
-    eventually(lambda: hub.wait(0.05) or errors)
+    wait_until(lambda: hub.wait(0.05) or errors)
     with pytest.raises(EventHubConnectionError):
         hub.publish(Event("x"))
 

@@ -10,7 +10,7 @@ import weakref
 
 import pytest
 import trustme
-from event_servers import QUICK, EventServer, eventually
+from event_servers import QUICK, EventServer
 
 from sessionkit.errors import ConfigurationError
 from sessionkit.events import (
@@ -22,6 +22,7 @@ from sessionkit.events import (
     EventNotDelivered,
     EventQueueFull,
 )
+from sessionkit.testing.tools import wait_until
 
 
 def collect(hub, subscription):
@@ -37,7 +38,7 @@ def test_events_and_replies_travel_between_hubs(event_server, connected):
     bob.flush()
     for n in range(3):
         ann.publish(Event("question", data={"n": n}), on_reply=replies.append)
-    eventually(lambda: replies)
+    wait_until(lambda: replies)
     (event,) = asked
     assert event["source"]["user"] == {"username": "ann"}
     assert event["sent"].endswith("+00:00")
@@ -165,7 +166,7 @@ def test_a_dropped_connection_is_made_again_and_nothing_is_lost(event_server, co
             event_server.fault("event_drop")
         ann.publish(Event("x", data=n))
     ann.flush()
-    eventually(lambda: len(got) == 300)
+    wait_until(lambda: len(got) == 300)
     assert got == list(range(300))
 
 
@@ -175,9 +176,9 @@ def test_connected_is_true_only_while_it_is(event_server, connected):
     hub.subscribe("topic=ftrack.meta.*", lambda event: told.append(event["topic"]))
     assert hub.connected
     event_server.fault("event_drop")
-    eventually(lambda: not hub.connected)
-    eventually(lambda: hub.connected)
-    eventually(lambda: told[-1:] == ["ftrack.meta.connected"])
+    wait_until(lambda: not hub.connected)
+    wait_until(lambda: hub.connected)
+    wait_until(lambda: told[-1:] == ["ftrack.meta.connected"])
     assert "ftrack.meta.disconnected" not in told
 
 
@@ -188,11 +189,11 @@ def test_a_silent_server_is_noticed_and_left(connected):
         got = collect(hub, "topic=x")
         hub.flush()
         server.fault("event_silent")
-        eventually(lambda: not hub.connected)
-        eventually(lambda: hub.connected)
+        wait_until(lambda: not hub.connected)
+        wait_until(lambda: hub.connected)
         other.reconnect()
         other.publish(Event("x", data=1))
-        eventually(lambda: got == [1])
+        wait_until(lambda: got == [1])
     finally:
         server.stop()
 
@@ -217,7 +218,7 @@ def test_nonsense_is_ignored_and_the_hub_goes_on(event_server, connected, caplog
     event_server.fault("event_garbage", packet="5:::" + "[" * 5_000)
     event_server.fault("event_garbage", packet='5:9+::{"name":"other","args":[]}')
     hub.publish(Event("x", data=1))
-    eventually(lambda: got == [1])
+    wait_until(lambda: got == [1])
     assert hub.connected
     assert "was ignored" in caplog.text
     assert "something+bad" in caplog.text
@@ -226,8 +227,8 @@ def test_nonsense_is_ignored_and_the_hub_goes_on(event_server, connected, caplog
 def test_a_server_that_says_goodbye_is_connected_to_again(event_server, connected):
     hub = connected(event_server.url)
     event_server.fault("event_garbage", packet="0::")
-    eventually(lambda: len([path for path, *_ in event_server.seen if path.endswith("/1/")]) == 2)
-    eventually(lambda: hub.connected)
+    wait_until(lambda: len([path for path, *_ in event_server.seen if path.endswith("/1/")]) == 2)
+    wait_until(lambda: hub.connected)
 
 
 def test_a_late_acknowledgement_is_waited_for(event_server, connected):
@@ -247,7 +248,7 @@ def test_a_refused_event_is_an_error_its_publisher_sees(event_server, connected,
     event_server.fault("event_refuse", message="too large")
     event = Event("x")
     hub.publish(event, on_error=errors.append)
-    eventually(lambda: errors)
+    wait_until(lambda: errors)
     assert isinstance(errors[0], EventNotDelivered)
     assert errors[0].event_ids == (event["id"],)
     assert "too large" in caplog.text
@@ -262,7 +263,7 @@ def test_an_event_that_is_never_confirmed_is_an_error(connected, manual_clock):
         server.fault("event_late_ack", seconds=60)
         hub.publish(Event("x"), on_error=errors.append)
         manual_clock.advance(61)
-        eventually(lambda: errors)
+        wait_until(lambda: errors)
         assert "not confirmed within" in str(errors[0])
     finally:
         server.stop()
@@ -272,7 +273,7 @@ def test_a_refused_subscription_is_logged(event_server, connected, caplog):
     hub = connected(event_server.url)
     event_server.fault("event_refuse", message="no such thing")
     hub.subscribe("topic=x", print)
-    eventually(lambda: "no such thing" in caplog.text)
+    wait_until(lambda: "no such thing" in caplog.text)
 
 
 def test_overflow_is_an_error_and_what_was_accepted_arrives(event_server, connected, make_hub):
@@ -286,7 +287,7 @@ def test_overflow_is_an_error_and_what_was_accepted_arrives(event_server, connec
         ann.publish(Event("x", data=5))
     ann.connect()
     ann.flush()
-    eventually(lambda: got == [0, 1, 2, 3, 4])
+    wait_until(lambda: got == [0, 1, 2, 3, 4])
 
 
 def test_what_json_cannot_carry_is_refused_at_once(event_server, connected):
@@ -308,7 +309,7 @@ def test_a_hub_that_gives_up_says_so_and_reports_what_was_accepted(event_server,
     thread = hub.run_in_thread()
     hub.flush()
     event_server.stop()
-    eventually(lambda: not hub.connected)
+    wait_until(lambda: not hub.connected)
     try:
         hub.publish(Event("x"), on_error=errors.append)
     except EventHubConnectionError:
@@ -327,7 +328,7 @@ def test_disconnecting_while_reconnecting_ends_the_attempts(event_server, make_h
     hub = make_hub(event_server.url, backoff=Backoff(initial=30, maximum=30))
     hub.connect()
     event_server.stop()
-    eventually(lambda: not hub.connected)
+    wait_until(lambda: not hub.connected)
     hub.disconnect()
     with pytest.raises(EventHubConnectionError):
         hub.disconnect()
@@ -344,7 +345,7 @@ def test_subscriptions_made_while_disconnected_are_announced_later(event_server,
     hub.flush()
     other.publish(Event("gone"))
     other.publish(Event("x", data=1))
-    eventually(lambda: got == [1])
+    wait_until(lambda: got == [1])
 
 
 def test_a_full_inbox_is_an_error_in_the_log_and_the_event_comes_again(
@@ -356,11 +357,11 @@ def test_a_full_inbox_is_an_error_in_the_log_and_the_event_comes_again(
     slow.flush()
     for n in range(6):
         ann.publish(Event("x", data=n))
-    eventually(lambda: "was dropped" in caplog.text)
+    wait_until(lambda: "was dropped" in caplog.text)
     slow.wait(0.1)
     event_server.fault("event_drop")
     slow.wait(0.5)
-    eventually(lambda: slow.wait(0.05) or sorted(got) == list(range(6)))
+    wait_until(lambda: slow.wait(0.05) or sorted(got) == list(range(6)))
 
 
 def test_tls_and_a_certificate_nobody_trusts(connected, make_hub, tmp_path):
@@ -386,12 +387,12 @@ def test_tls_and_a_certificate_nobody_trusts(connected, make_hub, tmp_path):
         assert hub.secure
         got = collect(hub, "topic=x")
         hub.publish(Event("x", data=1))
-        eventually(lambda: got == [1])
+        wait_until(lambda: got == [1])
         box.publish({"topic": "x", "data": 2})
-        eventually(lambda: got == [1, 2])
+        wait_until(lambda: got == [1, 2])
         box.fault("event_drop")
         box.publish({"topic": "x", "data": 3})
-        eventually(lambda: got == [1, 2, 3])
+        wait_until(lambda: got == [1, 2, 3])
 
 
 def test_a_connected_hub_that_nobody_holds_is_collected():
@@ -432,6 +433,6 @@ def test_a_forked_child_has_a_hub_of_its_own(event_server, connected):
             sys.stdout.flush()
             os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    eventually(lambda: got == ["child"])
+    wait_until(lambda: got == ["child"])
     hub.publish(Event("from.child", data="parent still connected"))
-    eventually(lambda: got == ["child", "parent still connected"])
+    wait_until(lambda: got == ["child", "parent still connected"])

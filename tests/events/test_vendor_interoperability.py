@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 import pytest
-from event_servers import eventually
 
 from sessionkit.events import Event
+from sessionkit.testing.tools import wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -60,7 +60,7 @@ def test_our_events_reach_the_vendor_and_its_reply_comes_back(event_server, vend
     assert heard["source"]["user"] == {"username": "ours"}
     assert heard["source"]["id"] == hub.id
     assert heard["sent"]
-    eventually(lambda: replies)
+    wait_until(lambda: replies)
     assert replies[0]["data"] == {"answer": 42}
     assert replies[0]["source"]["user"] == {"username": "vendor"}
 

@@ -23,6 +23,7 @@ from rich.console import Console
 
 from sessionkit.clock import SYSTEM_CLOCK
 from sessionkit.errors import ConfigurationError, SessionKitError
+from sessionkit.testing.tools import wait_until
 from sessionkit_redengine import FuncTask, doorbell
 from sessionkit_redengine.chart import Chart
 from sessionkit_redengine.commands import load, tasks
@@ -43,6 +44,8 @@ def broken():
 
 later = app.task(command="true", start_cond="yearly on Feb 29th", name="later")
 """
+
+PATIENCE = 8.0
 
 
 @pytest.fixture
@@ -151,34 +154,27 @@ def scheduler(make_session, tmp_path):
     FuncTask(work.pid, session=session, name="often", start_cond="every 20 ms")
     thread = threading.Thread(target=session.start)
     thread.start()
-    wait_until(lambda: session.scheduler.cycles)
+    wait_until(lambda: session.scheduler.cycles, PATIENCE)
     yield session
     session.shut_down()
     thread.join(20)
     assert not thread.is_alive()
 
 
-def wait_until(true, timeout=8.0):
-    deadline = time.monotonic() + timeout
-    while not true():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.005)
-
-
 def test_a_scheduler_elsewhere_runs_pauses_and_resumes(scheduler, tmp_path):
     history = tmp_path / "shared.db"
     assert "was told" in invoke("--history", history, "run", "told")
-    wait_until(lambda: scheduler["told"].status == "success")
+    wait_until(lambda: scheduler["told"].status == "success", PATIENCE)
     invoke("--history", history, "pause", "often")
-    wait_until(lambda: "often" in scheduler.scheduler.planner.paused)
+    wait_until(lambda: "often" in scheduler.scheduler.planner.paused, PATIENCE)
     ran = len(list(scheduler.get_task_log("often", "run")))
     time.sleep(0.1)
     assert len(list(scheduler.get_task_log("often", "run"))) == ran
     assert "paused" in invoke("--history", history, "list")
     invoke("--history", history, "resume", "often")
-    wait_until(lambda: len(list(scheduler.get_task_log("often", "run"))) > ran)
+    wait_until(lambda: len(list(scheduler.get_task_log("often", "run"))) > ran, PATIENCE)
     invoke("--history", history, "run", "nobody")
-    wait_until(lambda: any("'nobody'" in problem for problem in scheduler.problems))
+    wait_until(lambda: any("'nobody'" in problem for problem in scheduler.problems), PATIENCE)
 
 
 def test_a_pause_lasts_over_a_restart(make_session, tmp_path, clock):

@@ -16,6 +16,7 @@ from sessionkit.clock import SYSTEM_CLOCK
 from sessionkit.events import Event as HubEvent
 from sessionkit.events import EventHub, EventHubConnectionError
 from sessionkit.outcome import Done
+from sessionkit.testing.tools import wait_until
 from sessionkit_redengine import FuncTask, dask
 from sessionkit_redengine.arguments import Event
 
@@ -53,13 +54,6 @@ def running(make_session):
         session.shut_down()
         thread.join(10)
         assert not thread.is_alive()
-
-
-def wait_until(true, timeout=10.0):
-    deadline = time.monotonic() + timeout
-    while not true():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.002)
 
 
 def publish(topic, **data):

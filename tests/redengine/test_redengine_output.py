@@ -16,7 +16,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -26,6 +25,7 @@ from click.testing import CliRunner
 from sessionkit.clock import SYSTEM_CLOCK
 from sessionkit.errors import ConfigurationError
 from sessionkit.secrets import register
+from sessionkit.testing.tools import wait_until
 from sessionkit_redengine import CodeTask, CommandTask, FuncTask
 from sessionkit_redengine.capture import Tee
 from sessionkit_redengine.commands import tasks
@@ -40,13 +40,6 @@ SAID = [("stdout", "to out"), ("stderr", "to err"), ("log", "WARNING shots: 3 mi
 
 def said(session, name):
     return [line[1:] for line in session.get_task_output(name)]
-
-
-def wait_until(true, timeout=10.0):
-    deadline = time.monotonic() + timeout
-    while not true():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.005)
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
 import threading
-import time
 
 import pytest
 
 from sessionkit.cache import MemoryCache
 from sessionkit.events import Event, EventHub
+from sessionkit.testing.tools import wait_until
 from sessionkit_review import Entity, ReviewSession
 from sessionkit_review.factory import CONSTRUCT, StandardFactory
 
@@ -12,13 +12,6 @@ from sessionkit_review.factory import CONSTRUCT, StandardFactory
 @pytest.fixture(scope="module")
 def sandbox(shared_sandbox):
     return shared_sandbox
-
-
-def until(condition, seconds=10.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.02)
 
 
 def test_entities_follow_what_others_change(open_session, calls):
@@ -35,15 +28,15 @@ def test_entities_follow_what_others_change(open_session, calls):
     other["description"] = "changed by another"
     fresh = changing.create("Task", {"name": "new", "parent": changing.get("Shot", shot["id"])})
     changing.commit()
-    until(lambda: "description" not in task._data)
+    wait_until(lambda: "description" not in task._data)
     assert task["description"] == "changed by another"
     assert task["name"] == "mine"
-    until(lambda: len(shot["children"]) == children + 1)
+    wait_until(lambda: len(shot["children"]) == children + 1)
     mine = watching.get("Task", fresh["id"])
     assert any(fresh["id"] in key for key in stored())
     changing.delete(fresh)
     changing.commit()
-    until(lambda: mine not in watching.entities)
+    wait_until(lambda: mine not in watching.entities)
     assert not any(fresh["id"] in key for key in stored())
     assert watching.get("Task", fresh["id"]) is None
 
@@ -66,7 +59,7 @@ def test_what_a_session_did_itself_is_not_read_again(open_session, sandbox, call
 def test_a_connection_that_cannot_be_made_is_visible_and_heals(open_session, sandbox):
     sandbox.fault("status", path="/socket.io/1/*", status=503, times=2)
     session = open_session(auto_connect_event_hub=True)
-    until(lambda: session.event_hub_error is not None)
+    wait_until(lambda: session.event_hub_error is not None)
     session.event_hub.publish(Event("studio.queued"))
     assert session.wait_for_event_hub(20)
     assert session.event_hub_error is None

@@ -4,13 +4,13 @@ import json
 import os
 import subprocess
 import sys
-import threading
-import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from sessionkit.cache import FileCache
+from sessionkit.testing.tools import wait_until
 
 
 @pytest.fixture
@@ -57,11 +57,7 @@ def kept(shared, task_id):
     return [key for key in list(shared.keys()) if task_id in str(key)]
 
 
-def until(condition):
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.02)
+until = partial(wait_until, seconds=20.0)
 
 
 def test_a_change_reaches_every_process(other, here, shared, open_session):

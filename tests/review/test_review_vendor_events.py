@@ -3,13 +3,13 @@
 import json
 import os
 import subprocess
-import threading
-import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from sessionkit.events import Event
+from sessionkit.testing.tools import wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,11 +34,7 @@ def vendor(sandbox, tmp_path):
         process.communicate()
 
 
-def until(condition):
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.02)
+until = partial(wait_until, seconds=30.0)
 
 
 def test_events_and_replies_cross_between_both_clients(open_session, vendor):

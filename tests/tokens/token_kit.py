@@ -2,8 +2,10 @@
 
 import threading
 import time
+from functools import partial
 
 from sessionkit.errors import ServerError
+from sessionkit.testing.tools import wait_until
 from sessionkit.tokens import Token
 
 
@@ -53,9 +55,4 @@ def together(count, work):
     return results
 
 
-def until(condition, seconds=5.0):
-    """Wait for what another thread brings about."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.002)
+until = partial(wait_until, seconds=5.0)

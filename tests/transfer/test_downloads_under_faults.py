@@ -8,13 +8,13 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from pathlib import Path
 
 import pytest
 from files_service import content, md5
 
 from sessionkit.errors import CallTimeout, ConnectionFailed, RateLimited
+from sessionkit.testing.tools import wait_until
 from sessionkit.transfer import Damaged, NotWritten, download
 
 NAME = "big-3000000.bin"
@@ -294,13 +294,6 @@ def child(sandbox, folder):
         process.communicate(timeout=10)
 
 
-def wait_until(condition):
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_batch_that_is_stopped_leaves_whole_files_and_parts_that_are_carried_on(
     session, item, sandbox, folder, child, complete, how
@@ -313,7 +306,7 @@ def test_a_batch_that_is_stopped_leaves_whole_files_and_parts_that_are_carried_o
         part = folder / f"{huge}.part"
         return (folder / "b-1000.bin").exists() and part.exists() and part.stat().st_size == 5_000_000
 
-    wait_until(is_stalled)
+    wait_until(is_stalled, 20.0)
     process.send_signal(how)
     _, errors = process.communicate(timeout=10)
     assert process.returncode != 0
