@@ -76,7 +76,8 @@ class Peer:
         resumes: Whether it acknowledges, and may come back.
         send: Writes to its connection; None while it has none.
         live: Whether events go out as they come: not before a resuming client has announced everything.
-        lost: For how many seconds it had been away when it came; None for a newcomer.
+        lost_at: Since when it had been away when this bus saw it first, on the bus's clock; None for a
+            newcomer, and once it has what it missed.
         pending: What it has not acknowledged, by packet number.
     """
 
@@ -84,7 +85,7 @@ class Peer:
     resumes: bool
     send: Send | None = None
     live: bool = True
-    lost: float | None = None
+    lost_at: float | None = None
     left_at: float | None = None
     pending: OrderedDict[int, tuple[str, Receipt]] = field(default_factory=OrderedDict)
     interests: dict[str, Interest] = field(default_factory=dict)
@@ -141,12 +142,14 @@ class EventBus:
         self._numbers = count(1)
 
     def join(self, key: str, send: Send, *, resumes: bool, lost: float | None) -> Peer:
-        """A client has connected; it may be one that was here."""
+        """A client has connected; it may be one that was here, or away for `lost` seconds."""
+        now = self._clock.monotonic()
         peer = self._peers.get(key)
         if peer is None:
-            peer = self._peers[key] = Peer(key, resumes, live=not resumes, lost=lost)
-            if lost is not None and self._clock.monotonic() < self._started + self.grace:
-                self._recovering = True
+            peer = self._peers[key] = Peer(key, resumes)
+            if lost is not None:
+                peer.lost_at = now - lost
+                self._recovering = self._recovering or now < self._started + self.grace
         peer.send, peer.left_at = send, None
         peer.live = not peer.resumes
         peer.announced.clear()
@@ -157,11 +160,12 @@ class EventBus:
         for gone in set(peer.interests) - peer.announced:
             self.unsubscribe(peer, gone)
         peer.live = True
-        if peer.lost is not None:
-            self._replay(peer, peer.lost)
-            if peer.lost > self.grace:
-                peer.transmit(f"{wire.ERROR}:::away for {peer.lost:.0f} s, events may have been missed")
-            peer.lost = None
+        if peer.lost_at is not None:
+            self._replay(peer, peer.lost_at)
+            away = self._clock.monotonic() - peer.lost_at
+            if away > self.grace:
+                peer.transmit(f"{wire.ERROR}:::away for {away:.0f} s, events may have been missed")
+            peer.lost_at = None
         for number, (text, _) in peer.pending.items():
             peer.transmit(wire.event_packet(wire.EVENT_NAME, text, number))
 
@@ -270,11 +274,14 @@ class EventBus:
             receipt.waiting.add(peer)
             peer.transmit(wire.event_packet(wire.EVENT_NAME, text, number, path=path))
 
-    def _replay(self, peer: Peer, lost: float) -> None:
+    def _replay(self, peer: Peer, lost_at: float) -> None:
         """Let a client that this bus has not seen before have what arrived since it was lost."""
-        since = self._clock.monotonic() - lost - _OVERLAP
+        # What came while it announced itself is in the log too, after what it missed.
+        early, peer.pending = peer.pending, OrderedDict()
+        for _, receipt in early.values():
+            receipt.waiting.discard(peer)
         for logged in list(self._log):
-            if logged.at >= since and any(p is peer for p, _ in self._recipients(logged.event)):
+            if logged.at >= lost_at - _OVERLAP and any(p is peer for p, _ in self._recipients(logged.event)):
                 number = next(self._numbers)
                 peer.pending[number] = (logged.text, logged.receipt)
                 logged.receipt.waiting.add(peer)

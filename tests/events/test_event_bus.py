@@ -135,6 +135,25 @@ def test_after_losing_its_memory_the_bus_confirms_nothing_until_everybody_may_be
     assert ann.answers == [(True, "")]
 
 
+def test_what_comes_while_a_client_announces_itself_waits_for_what_it_missed(bus):
+    ann = Client(bus, "ann", lost=1).resumes()
+    ann.publishes(1)
+    bob = Client(bus, "bob", lost=1).subscribes("topic=x")
+    ann.publishes(2)  # between what the client wants and that it wants it now
+    bob.resumes()
+    assert bob.got == [1, 2]
+
+
+def test_how_long_a_client_was_away_is_kept_when_it_breaks_off_announcing_itself(bus, manual_clock):
+    ann = Client(bus, "ann", lost=1).resumes()
+    ann.publishes(1)
+    bob = Client(bus, "bob", lost=1).subscribes("topic=x")
+    bob.vanishes()
+    manual_clock.advance(9)
+    back = Client(bus, "bob", lost=10).subscribes("topic=x").resumes()
+    assert back.got == [1]
+
+
 def test_a_newcomer_gets_nothing_old(bus, pair):
     ann, _ = pair
     ann.publishes(1)
