@@ -1,0 +1,457 @@
+"""A world without sockets, threads and time, in which every step is somebody's decision.
+
+Real hubs (`EventHub`, its transport, its outbox, its link) talk to the real event server (`SocketIoServer`,
+its bus) through `Wire`s whose packets move one at a time. A schedule is a list of steps, such as
+`("publish", "ann")`; one that cannot be taken is skipped, so that any part of a schedule is one too.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from contextlib import ExitStack, contextmanager
+from unittest import mock
+
+import websocket
+
+from sessionkit.events import Event, EventHub, EventHubError, wire
+from sessionkit.events.transports import link as links
+from sessionkit.events.transports import reconnecting
+from sessionkit.events.transports import socketio as transports
+from sessionkit.sandbox.socketio import Connection, SocketIoServer
+from sessionkit.testing import ManualClock
+
+GRACE = 10.0
+JOIN = object()
+
+
+class Wire:
+    """A connection, as websocket-client and the server would see it."""
+
+    def __init__(self, world, header):
+        self.world = world
+        self.connection = Connection(f"c{next(world.serial)}", header)
+        self.connection.close = self.end_at_server
+        self.server = world.server
+        self.server._connections[self.connection.id] = self.connection
+        self.up = deque([JOIN])
+        self.open_at_server = self.open_at_client = True
+        self.broken = False
+
+    # What a link does
+
+    def send(self, packet):
+        if self.broken or not self.open_at_client:
+            raise OSError("broken")
+        if self.open_at_server:
+            self.up.append(packet)
+
+    def recv_data(self):
+        if self.broken or not self.pending():
+            raise websocket.WebSocketConnectionClosedException
+        return websocket.ABNF.OPCODE_TEXT, self.connection.queue.get_nowait().encode()
+
+    def abort(self):
+        self.open_at_client = False
+
+    def close(self, timeout=0):
+        self.open_at_client = False
+
+    shutdown = close
+
+    @property
+    def sock(self):
+        return self
+
+    def pending(self):
+        return self.connection.queue.qsize()
+
+    # What the server does
+
+    def hear(self):
+        packet = self.up.popleft()
+        if packet is JOIN:
+            self.server._join(self.connection)
+        elif not self.server._handle(self.connection, packet):
+            self.end_at_server()
+
+    def end_at_server(self):
+        self.open_at_server = False
+        self.up.clear()
+        self.server._part(self.connection)
+
+
+class Person:
+    """A hub, and what it must have got."""
+
+    def __init__(self, world, name, *, plain, limit):
+        self.world = world
+        self.name = name
+        self.plain = plain
+        self.hub = EventHub("http://model", name, clock=world.clock, queue_limit=limit)
+        self.hub.init_connection()
+        self.transport = self.hub._transport
+        self.hub.subscribe("topic=x", lambda event: self.got.append(tuple(event["data"])))
+        self.got = []
+        self.accepted = []
+        self.failed = {}
+        self.exempt = set()
+        self.away_since = 0.0
+        self.newcomer = True
+        self.published = 0
+
+    @property
+    def wire(self):
+        link = self.transport._link
+        return link and link._socket
+
+    @property
+    def served(self):
+        """Whether the server has its subscriptions, and may send."""
+        current = self.wire
+        if current is None or not current.open_at_server or current.broken:
+            return False
+        peer = current.connection.peer
+        return peer is not None and peer.live and bool(peer.interests)
+
+    def publish(self):
+        self.published += 1
+        number = (self.name, self.published)
+        try:
+            self.hub.publish(Event("x", data=number), on_error=lambda error: self.failed.update({number: error}))
+        except EventHubError:
+            return
+        self.accepted.append(number)
+        if self.plain or self.newcomer:
+            self.world.exempt.add(number)
+
+    def connect(self):
+        if self.wire is None:
+            self.hub.init_connection()
+            self.transport._keeper = reconnecting.Keeper(None)
+            reconnecting._attempt(self.transport, self.transport._keeper)
+
+    def hear(self):
+        """Receive a packet, or that the connection has ended."""
+        link, current = self.transport._link, self.wire
+        if current is None or not (current.pending() or current.broken or not current.open_at_server):
+            return
+        try:
+            self.transport.handle(link, link.receive())
+        except reconnecting.LinkBroken:
+            self.transport.lost(link)
+
+    def goodbye(self):
+        if self.wire is not None:
+            self.transport.close(0)
+            self.hub._reception.is_down("disconnected")
+            self.newcomer = True
+
+    def work(self):
+        if len(self.hub._reception.inbox):
+            self.hub._reception.inbox.take(None)()
+
+
+class World:
+    """Three hubs and their server."""
+
+    def __init__(self, *, plain=False, limit=1000, backlog=1000):
+        self.serial = iter(range(1_000_000))
+        self.clock = ManualClock()
+        self.backlog = backlog
+        self.tight = limit < 1000 or backlog < 1000
+        self.wires = []
+        self.exempt = set()
+        self.excuse = ""
+        self.server = self.new_server()
+        self.people = {
+            name: Person(self, name, plain=plain and name == "cat", limit=limit)
+            for name in ("ann", "bob", "cat")
+        }
+
+    def new_server(self):
+        self.started = self.clock.monotonic()
+        return SocketIoServer(self.clock, grace=GRACE, backlog=self.backlog)
+
+    def open(self, options, header):  # noqa: ARG002 - as SocketIoLink.open
+        plain = self.people[options.api_user].plain
+        self.wires.append(Wire(self, "" if plain else header))
+        return links.SocketIoLink(self.wires[-1], wire.parse_session("s:15:25:websocket"), resumes=not plain)
+
+    # Steps
+
+    def step(self, name, who=None):
+        getattr(self, f"do_{name}")(*([] if who is None else [who]))
+        self.watch()
+
+    def do_publish(self, who):
+        self.people[who].publish()
+
+    def do_connect(self, who):
+        self.people[who].connect()
+
+    def do_down(self, who):
+        self.people[who].hear()
+
+    def do_work(self, who):
+        self.people[who].work()
+
+    def do_up(self, who):
+        """The server hears the hub's newest connection, as far as it knows it."""
+        current = self.people[who].wire
+        if current is not None and current.up:
+            current.hear()
+
+    def do_late(self, who):
+        """The server hears a connection that the hub has left."""
+        for left in self.left_by(who):
+            if left.up:
+                left.hear()
+                return
+
+    def do_notice(self, who):
+        """The server notices that the hub has left its connections."""
+        for left in self.left_by(who):
+            left.end_at_server()
+
+    def do_cut(self, who):
+        """The hub notices the end of its connection first."""
+        person = self.people[who]
+        if person.wire is not None:
+            person.transport.lost(person.transport._link)
+
+    def do_break(self, who):
+        """Sending and receiving fail from now on."""
+        if self.people[who].wire is not None:
+            self.people[who].wire.broken = True
+
+    def do_drop(self, who):
+        """The server ends the connection first."""
+        current = self.people[who].wire
+        if current is not None and current.open_at_server:
+            current.connection.cut()
+
+    def do_beat(self, who):
+        current = self.people[who].wire
+        if current is not None and current.open_at_server and current.connection.peer is not None:
+            current.connection.send(f"{wire.HEARTBEAT}::")
+
+    def do_refuse(self, who):
+        """The server hears an event and refuses it."""
+        current = self.people[who].wire
+        if current is not None and current.up and '"topic":"x"' in str(current.up[0]):
+            self.server.fault("event_refuse")
+            current.hear()
+            self.excuse = "an event was refused"
+
+    def do_goodbye(self, who):
+        self.people[who].goodbye()
+
+    def do_kill(self):
+        for one in self.wires:
+            one.open_at_server = False
+            one.up.clear()
+        self.server = self.new_server()
+
+    def do_advance(self, seconds):
+        self.clock.advance(seconds)
+
+    def do_tick(self):
+        self.server.bus.tick()
+
+    def left_by(self, who):
+        self.wires = [one for one in self.wires if one.open_at_server or one.open_at_client]
+        header = self.people[who].hub.id
+        return [
+            one
+            for one in self.wires
+            if one.open_at_server and not one.open_at_client and one.connection.hub == header
+        ]
+
+    def watch(self):
+        """Who is away, and for whom the promise does not hold any more."""
+        now = self.clock.monotonic()
+        for person in self.people.values():
+            if person.served:
+                if person.away_since is None:
+                    person.newcomer = person.newcomer and not self.all_served()
+                person.away_since = None
+                continue
+            if person.away_since is None:
+                person.away_since = now
+            if person.newcomer or now - person.away_since >= GRACE:
+                person.exempt.update(number for other in self.people.values() for number in other.accepted)
+                self.excuse = self.excuse or f"{person.name} was away"
+
+    def all_served(self):
+        return all(person.served for person in self.people.values())
+
+    # The end
+
+    def settle(self):
+        """Let everything happen that can happen without time."""
+        for _ in range(200):
+            moved = False
+            for who, person in self.people.items():
+                if person.wire is None:
+                    self.step("connect", who)
+                while person.wire is not None and person.wire.up:
+                    moved = True
+                    self.step("up", who)
+                while person.wire is not None and (
+                    person.wire.pending() or person.wire.broken or not person.wire.open_at_server
+                ):
+                    moved = True
+                    self.step("down", who)
+                while len(person.hub._reception.inbox):
+                    moved = True
+                    self.step("work", who)
+            if not moved:
+                return
+        raise AssertionError("it does not come to rest")
+
+    def drain(self):
+        self.settle()
+        for _ in range(4):
+            for _ in range(2):
+                self.step("advance", GRACE / 2)
+                self.step("tick")
+            for who in self.people:
+                self.step("beat", who)
+            self.settle()
+
+    def check(self):
+        """The promises."""
+        for person in self.people.values():
+            self.check_publisher(person)
+            for publisher in self.people.values():
+                self.check_receiver(publisher, person)
+
+    def check_publisher(self, person):
+        waiting = [entry.event["data"] for entry in person.transport.outbox._entries.values()]
+        assert not waiting, f"{person.name} waits for the confirmation of {waiting}"
+        if not (self.excuse or self.tight or self.clock.monotonic() > reconnecting.CONFIRM_SECONDS):
+            assert not person.failed, f"{person.name} heard of an error for no reason: {person.failed}"
+
+    def check_receiver(self, publisher, person):
+        got = [number for number in person.got if number[0] == publisher.name]
+        names = f"from {publisher.name} to {person.name}: {[n for _, n in got]}"
+        assert len(set(got)) == len(got), f"twice {names}"
+        assert got == sorted(got), f"out of order {names}"
+        if person.plain:
+            return
+        owed = set(publisher.accepted) - set(publisher.failed) - person.exempt - self.exempt
+        missing = sorted(owed - set(got))
+        assert not missing, f"missing {names}, without {[n for _, n in missing]}"
+
+    def check_that_nothing_is_kept(self):
+        for who in self.people:
+            self.step("goodbye", who)
+            self.step("notice", who)
+        for one in self.wires:
+            while one.up:
+                one.hear()
+        self.step("advance", 3 * GRACE)
+        self.step("tick")
+        bus = self.server.bus
+        assert bus.idle, "something is kept for ever"
+        assert not (bus._receipts or bus._index._entries or self.server._connections)
+
+
+@contextmanager
+def world(**options):
+    """A world whose hubs are all connected."""
+    with ExitStack() as undo:
+        made = World(**options)
+        undo.enter_context(mock.patch.object(links.SocketIoLink, "open", made.open))
+        for module in (links, transports):
+            undo.enter_context(mock.patch.object(module, "time", made.clock))
+        made.settle()
+        for person in made.people.values():
+            person.newcomer, person.away_since = False, None
+            person.exempt.clear()
+        made.excuse = ""
+        yield made
+
+
+WEIGHTS = {
+    "publish": 10,
+    "up": 34,
+    "down": 20,
+    "work": 8,
+    "connect": 14,
+    "late": 3,
+    "notice": 2,
+    "cut": 2,
+    "break": 1,
+    "drop": 1,
+    "beat": 2,
+    "kill": 2,
+    "advance": 3,
+    "tick": 3,
+    "refuse": 0.3,
+    "goodbye": 0.3,
+}
+
+
+def schedule(rng, length):
+    """A random list of steps."""
+    steps = []
+    for name in rng.choices(list(WEIGHTS), list(WEIGHTS.values()), k=length):
+        if name in {"kill", "tick"}:
+            steps.append((name,))
+        elif name == "advance":
+            steps.append((name, rng.choice([0.5, 2, 2, 4, 8, 31] if rng.random() < 0.3 else [0.5, 2, 3])))
+        else:
+            steps += [(name, rng.choice(["ann", "bob", "cat"]))] * rng.choice([1, 1, 2, 4])
+    return steps
+
+
+def options(rng):
+    """What kind of world."""
+    return {
+        "plain": rng.random() < 0.2,
+        "limit": rng.choice([1000, 1000, 3]),
+        "backlog": rng.choice([1000, 1000, 4]),
+    }
+
+
+def broken_promise(steps, **kind):
+    """Which promise is broken when the steps are taken, in a few words; "" when none is."""
+    with world(**kind) as made:
+        try:
+            for step in steps:
+                made.step(*step)
+            made.drain()
+            made.check()
+            made.check_that_nothing_is_kept()
+        except AssertionError as error:
+            return str(error) or repr(error)
+    return ""
+
+
+def shortest(steps, **kind):
+    """The steps without which the promise holds."""
+    size = len(steps)
+    while size:
+        start = 0
+        while start < len(steps):
+            fewer = steps[:start] + steps[start + size :]
+            if broken_promise(fewer, **kind):
+                steps = fewer
+            else:
+                start += size
+        size = size // 2 if size > 1 or len(steps) == 0 else 0
+    return steps
+
+
+def search(seeds, length=80):
+    """What is wrong with the first random schedule with which something is; "" when there is none."""
+    for seed in seeds:
+        rng = random.Random(seed)
+        kind, steps = options(rng), schedule(rng, length)
+        if broken_promise(steps, **kind):
+            steps = shortest(steps, **kind)
+            lines = "\n".join(f"    {step!r}," for step in steps)
+            return f"seed {seed}, {kind}: {broken_promise(steps, **kind)}\n{lines}"
+    return ""
