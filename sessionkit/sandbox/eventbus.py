@@ -141,15 +141,14 @@ class EventBus:
         self._receipts: dict[str, Receipt] = {}
         self._numbers = count(1)
 
-    def join(self, key: str, send: Send, *, resumes: bool, lost: float | None) -> Peer:
-        """A client has connected; it may be one that was here, or away for `lost` seconds."""
-        now = self._clock.monotonic()
+    def join(self, key: str, send: Send, *, resumes: bool, lost_at: float | None) -> Peer:
+        """A client has connected; it may be one that was here, or one that lost its server at `lost_at`."""
         peer = self._peers.get(key)
         if peer is None:
-            peer = self._peers[key] = Peer(key, resumes)
-            if lost is not None:
-                peer.lost_at = now - lost
-                self._recovering = self._recovering or now < self._started + self.grace
+            peer = self._peers[key] = Peer(key, resumes, lost_at=lost_at)
+            if lost_at is not None:
+                early = self._clock.monotonic() < self._started + self.grace
+                self._recovering = self._recovering or early
         peer.send, peer.left_at = send, None
         peer.live = not peer.resumes
         peer.announced.clear()
@@ -276,15 +275,17 @@ class EventBus:
 
     def _replay(self, peer: Peer, lost_at: float) -> None:
         """Let a client that this bus has not seen before have what arrived since it was lost."""
-        # What came while it announced itself is in the log too, after what it missed.
-        early, peer.pending = peer.pending, OrderedDict()
-        for _, receipt in early.values():
-            receipt.waiting.discard(peer)
-        for logged in list(self._log):
-            if logged.at >= lost_at - _OVERLAP and any(p is peer for p, _ in self._recipients(logged.event)):
-                number = next(self._numbers)
-                peer.pending[number] = (logged.text, logged.receipt)
-                logged.receipt.waiting.add(peer)
+        missed = [
+            (logged.text, logged.receipt)
+            for logged in self._log
+            if logged.at >= lost_at - _OVERLAP and any(p is peer for p, _ in self._recipients(logged.event))
+        ]
+        # What came while it announced itself is in the log too, after what it missed, unless it is older.
+        known = {receipt for _, receipt in missed}
+        older = [(text, receipt) for text, receipt in peer.pending.values() if receipt not in known]
+        peer.pending = OrderedDict(zip(self._numbers, older + missed, strict=False))
+        for _, receipt in missed:
+            receipt.waiting.add(peer)
 
     def _remember(self, logged: _Logged) -> None:
         self._log.append(logged)

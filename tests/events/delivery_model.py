@@ -28,9 +28,9 @@ JOIN = object()
 class Wire:
     """A connection, as websocket-client and the server would see it."""
 
-    def __init__(self, world, header):
-        self.world = world
-        self.connection = Connection(f"c{next(world.serial)}", header)
+    def __init__(self, world, who, header):
+        self.who = who
+        self.connection = Connection(f"c{next(world.serial)}", header, world.clock.monotonic())
         self.connection.close = self.end_at_server
         self.server = world.server
         self.server._connections[self.connection.id] = self.connection
@@ -175,7 +175,7 @@ class World:
 
     def open(self, options, header):  # noqa: ARG002 - as SocketIoLink.open
         plain = self.people[options.api_user].plain
-        self.wires.append(Wire(self, "" if plain else header))
+        self.wires.append(Wire(self, options.api_user, "" if plain else header))
         return links.SocketIoLink(self.wires[-1], wire.parse_session("s:15:25:websocket"), resumes=not plain)
 
     # Steps
@@ -261,12 +261,7 @@ class World:
 
     def left_by(self, who):
         self.wires = [one for one in self.wires if one.open_at_server or one.open_at_client]
-        header = self.people[who].hub.id
-        return [
-            one
-            for one in self.wires
-            if one.open_at_server and not one.open_at_client and one.connection.hub == header
-        ]
+        return [one for one in self.wires if one.who == who and one.open_at_server and not one.open_at_client]
 
     def watch(self):
         """Who is away, and for whom the promise does not hold any more."""
@@ -434,14 +429,15 @@ def shortest(steps, **kind):
     """The steps without which the promise holds."""
     size = len(steps)
     while size:
-        start = 0
-        while start < len(steps):
-            fewer = steps[:start] + steps[start + size :]
+        kept, start = steps, 0
+        while start < len(kept):
+            fewer = kept[:start] + kept[start + size :]
             if broken_promise(fewer, **kind):
-                steps = fewer
+                kept = fewer
             else:
                 start += size
-        size = size // 2 if size > 1 or len(steps) == 0 else 0
+        size = size if size == 1 and len(kept) < len(steps) else size // 2
+        steps = kept
     return steps
 
 

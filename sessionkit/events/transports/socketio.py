@@ -101,13 +101,15 @@ class SocketIoTransport(ReconnectingTransport[SocketIoLink]):
             raise LinkBroken("there is room again for the events that had to be dropped")
 
     def _event(self, link: SocketIoLink, packet: wire.Packet) -> None:
-        if packet.id and not link.dropped:
+        if link.dropped:
+            return
+        if packet.id:
             link.unanswered.append(packet.id)
         name, arguments = wire.parse_event(packet.data)
         if name != wire.EVENT_NAME or not arguments:
             return
-        if not self.listener.received(Event.from_wire(arguments[0])) and packet.id:
-            # Nothing is acknowledged any more from here on, so that the server sends it again.
+        if not self.listener.received(Event.from_wire(arguments[0])) and packet.id and link.resumes:
+            # Nothing is acknowledged or accepted any more, so that the server sends all of it again, in order.
             link.dropped = True
             del link.unanswered[-1:]
 
