@@ -30,7 +30,6 @@ Send = Callable[[str], None]
 Answer = Callable[[bool, str], None]
 
 _RECOVERY = object()
-_OVERLAP = 5.0
 
 
 class Receipt:
@@ -141,14 +140,15 @@ class EventBus:
         self._receipts: dict[str, Receipt] = {}
         self._numbers = count(1)
 
-    def join(self, key: str, send: Send, *, resumes: bool, lost_at: float | None) -> Peer:
-        """A client has connected; it may be one that was here, or one that lost its server at `lost_at`."""
+    def join(self, key: str, send: Send, *, resumes: bool, lost: float | None) -> Peer:
+        """A client has connected; it may be one that was here, or away for `lost` seconds."""
+        now = self._clock.monotonic()
         peer = self._peers.get(key)
         if peer is None:
-            peer = self._peers[key] = Peer(key, resumes, lost_at=lost_at)
-            if lost_at is not None:
-                early = self._clock.monotonic() < self._started + self.grace
-                self._recovering = self._recovering or early
+            peer = self._peers[key] = Peer(key, resumes)
+            if lost is not None:
+                peer.lost_at = now - lost
+                self._recovering = self._recovering or now < self._started + self.grace
         peer.send, peer.left_at = send, None
         peer.live = not peer.resumes
         peer.announced.clear()
@@ -160,7 +160,7 @@ class EventBus:
             self.unsubscribe(peer, gone)
         peer.live = True
         if peer.lost_at is not None:
-            self._replay(peer, peer.lost_at)
+            self._replay(peer)
             away = self._clock.monotonic() - peer.lost_at
             if away > self.grace:
                 peer.transmit(f"{wire.ERROR}:::away for {away:.0f} s, events may have been missed")
@@ -273,12 +273,15 @@ class EventBus:
             receipt.waiting.add(peer)
             peer.transmit(wire.event_packet(wire.EVENT_NAME, text, number, path=path))
 
-    def _replay(self, peer: Peer, lost_at: float) -> None:
-        """Let a client that this bus has not seen before have what arrived since it was lost."""
+    def _replay(self, peer: Peer) -> None:
+        """Let a client that this bus has not seen before have all that is remembered; it knows what it has.
+
+        When it was lost is no measure: it may have read late what its former server had sent in time.
+        """
         missed = [
             (logged.text, logged.receipt)
             for logged in self._log
-            if logged.at >= lost_at - _OVERLAP and any(p is peer for p, _ in self._recipients(logged.event))
+            if any(recipient is peer for recipient, _ in self._recipients(logged.event))
         ]
         # What came while it announced itself is in the log too, after what it missed, unless it is older.
         known = {receipt for _, receipt in missed}
@@ -294,7 +297,7 @@ class EventBus:
             self._forget_oldest()
 
     def _forget(self, now: float) -> None:
-        while self._log and self._log[0].at < now - 2 * self.grace - _OVERLAP:
+        while self._log and self._log[0].at < now - 2 * self.grace:
             self._forget_oldest()
 
     def _forget_oldest(self) -> None:

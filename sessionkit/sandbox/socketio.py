@@ -59,18 +59,15 @@ class Connection:
 
     Attributes:
         id: The session identifier that the handshake gave out.
-        hub: The identifier of a hub that can resume, or "".
-        lost_at: Since when that hub had been away at the handshake, on the server's clock; None for a newcomer.
         queue: Packets to send.
         heard: When the client was heard last, on the loop's clock.
         silent: A fault: say nothing any more.
         close: Cuts the connection.
     """
 
-    def __init__(self, sid: str, hub: str, now: float) -> None:
+    def __init__(self, sid: str, hub: str) -> None:
         self.id = sid
-        self.hub, lost = _hub_header(hub)
-        self.lost_at = None if lost is None else now - lost
+        self.hub, self.lost = _hub_header(hub)
         self.queue: asyncio.Queue[str] = asyncio.Queue(_MOST_QUEUED)
         self.heard = asyncio.get_running_loop().time()
         self.silent = False
@@ -118,7 +115,6 @@ class SocketIoServer:
     ) -> None:
         self.authenticators: list[Authenticator] = []
         self.bus = EventBus(clock, grace, backlog)
-        self._clock = clock
         self._heartbeat = heartbeat
         self._connections: dict[str, Connection] = {}
         self._instance = secrets.token_hex(8)
@@ -187,7 +183,7 @@ class SocketIoServer:
         self._loop = asyncio.get_running_loop()
         sid = secrets.token_hex(16)
         hub = request.headers.get(wire.HUB_HEADER, "")
-        self._connections[sid] = Connection(sid, hub, self._clock.monotonic())
+        self._connections[sid] = Connection(sid, hub)
         self._watch()
         timeout = max(1, round(3 * self._heartbeat))
         body = f"{sid}:{timeout}:{timeout + 10}:websocket,xhr-polling"
@@ -257,7 +253,7 @@ class SocketIoServer:
         for other in list(self._connections.values()):
             if resumes and other.hub == key and other is not connection and other.peer is not None:
                 other.cut()
-        connection.peer = self.bus.join(key, connection.send, resumes=resumes, lost_at=connection.lost_at)
+        connection.peer = self.bus.join(key, connection.send, resumes=resumes, lost=connection.lost)
         connection.send(f"{wire.CONNECT}::")
 
     def _part(self, connection: Connection) -> None:

@@ -15,9 +15,7 @@ class Client:
         self.bus = bus
         self.packets = []
         self.answers = []
-        lost_at = None if lost is None else bus._clock.monotonic() - lost
-        key, resumes = key or f"plain-{id(self)}", bool(key)
-        self.peer = bus.join(key, self.packets.append, resumes=resumes, lost_at=lost_at)
+        self.peer = bus.join(key or f"plain-{id(self)}", self.packets.append, resumes=bool(key), lost=lost)
 
     def subscribes(self, expression):
         self.bus.subscribe(self.peer, expression, {"id": f"{self.peer.key}-{expression}"}, "")

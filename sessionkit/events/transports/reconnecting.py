@@ -34,7 +34,7 @@ class Link(Protocol):
     """One connection.
 
     Attributes:
-        heard: When something arrived last, on `time.monotonic()`.
+        heard: When something arrived last, also on the connection before, on `time.monotonic()`.
     """
 
     heard: float
@@ -200,6 +200,8 @@ class ReconnectingTransport(ABC, Generic[LinkT]):
                 raise LinkBroken("the hub was disconnected meanwhile")
             self.announce(link)
             self.outbox.rewind()
+            if self.lost_at is not None:
+                link.heard = self.lost_at  # before it answers, the other side may not know of the return
             self._link = link
             self._ready = True
             self.lost_at = None
