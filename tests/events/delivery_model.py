@@ -31,7 +31,7 @@ class Wire:
     def __init__(self, world, who, header):
         self.who = who
         self.connection = Connection(f"c{next(world.serial)}", header)
-        self.connection.close = self.end_at_server
+        self.connection.close = self.stop_at_server
         self.server = world.server
         self.server._connections[self.connection.id] = self.connection
         self.up = deque([JOIN])
@@ -73,11 +73,15 @@ class Wire:
         if packet is JOIN:
             self.server._join(self.connection)
         elif not self.server._handle(self.connection, packet):
-            self.end_at_server()
+            self.stop_at_server()
 
-    def end_at_server(self):
+    def stop_at_server(self):
+        """Hear no more; that the connection has ended is noticed later."""
         self.open_at_server = False
         self.up.clear()
+
+    def end_at_server(self):
+        self.stop_at_server()
         self.server._part(self.connection)
 
 
@@ -91,7 +95,7 @@ class Person:
         self.hub = EventHub("http://model", name, clock=world.clock, queue_limit=limit)
         self.hub.init_connection()
         self.transport = self.hub._transport
-        self.hub.subscribe("topic=x", lambda event: self.got.append(tuple(event["data"])))
+        self.hub.subscribe("topic=x", self.handle)
         self.got = []
         self.accepted = []
         self.failed = {}
@@ -99,6 +103,7 @@ class Person:
         self.away_since = 0.0
         self.newcomer = True
         self.published = 0
+        self.more = self.more_known = False
 
     @property
     def wire(self):
@@ -114,16 +119,34 @@ class Person:
         peer = current.connection.peer
         return peer is not None and peer.live and bool(peer.interests)
 
-    def publish(self):
+    def handle(self, event):
+        self.got.append(tuple(event["data"]))
+
+    def publish(self, topic):
         self.published += 1
         number = (self.name, self.published)
         try:
-            self.hub.publish(Event("x", data=number), on_error=lambda error: self.failed.update({number: error}))
+            self.hub.publish(
+                Event(topic, data=number), on_error=lambda error: self.failed.update({number: error})
+            )
         except EventHubError:
             return
         self.accepted.append(number)
         if self.plain or self.newcomer:
             self.world.exempt.add(number)
+        for person in self.world.people.values():
+            if topic == "y" and not person.more_known:
+                person.exempt.add(number)
+
+    def want_more(self, wanted):
+        """Subscribe to "y" as well, or no more."""
+        if wanted and not self.more:
+            self.hub.subscribe("topic=y", self.handle, {"id": f"{self.name}-y"})
+        elif self.more and not wanted:
+            self.exempt.update(self.world.accepted())
+            self.hub.unsubscribe(f"{self.name}-y")
+        self.more = wanted
+        self.more_known = self.more_known and wanted
 
     def connect(self):
         if self.wire is None:
@@ -181,12 +204,18 @@ class World:
 
     # Steps
 
-    def step(self, name, who=None):
-        getattr(self, f"do_{name}")(*([] if who is None else [who]))
+    def step(self, name, *arguments):
+        getattr(self, f"do_{name}")(*arguments)
         self.watch()
 
-    def do_publish(self, who):
-        self.people[who].publish()
+    def do_publish(self, who, topic="x"):
+        self.people[who].publish(topic)
+
+    def do_more(self, who):
+        self.people[who].want_more(True)
+
+    def do_less(self, who):
+        self.people[who].want_more(False)
 
     def do_connect(self, who):
         self.people[who].connect()
@@ -205,15 +234,16 @@ class World:
 
     def do_late(self, who):
         """The server hears a connection that the hub has left."""
-        for left in self.left_by(who):
-            if left.up:
+        for left in self.wires_of(who):
+            if left.up and not left.open_at_client:
                 left.hear()
                 return
 
     def do_notice(self, who):
-        """The server notices that the hub has left its connections."""
-        for left in self.left_by(who):
-            left.end_at_server()
+        """The server notices which of the hub's connections have ended."""
+        for one in self.wires_of(who):
+            if not (one.open_at_server and one.open_at_client):
+                one.end_at_server()
 
     def do_cut(self, who):
         """The hub notices the end of its connection first."""
@@ -252,8 +282,7 @@ class World:
 
     def do_kill(self):
         for one in self.wires:
-            one.open_at_server = False
-            one.up.clear()
+            one.stop_at_server()
         self.server = self.new_server()
 
     def do_advance(self, seconds):
@@ -262,14 +291,20 @@ class World:
     def do_tick(self):
         self.server.bus.tick()
 
-    def left_by(self, who):
-        self.wires = [one for one in self.wires if one.open_at_server or one.open_at_client]
-        return [one for one in self.wires if one.who == who and one.open_at_server and not one.open_at_client]
+    def wires_of(self, who):
+        """Those that this server does not know to be gone."""
+        self.wires = [one for one in self.wires if one.connection.id in self.server._connections]
+        return [one for one in self.wires if one.who == who]
 
     def watch(self):
         """Who is away, and for whom the promise does not hold any more."""
         now = self.clock.monotonic()
         for person in self.people.values():
+            if person.more and not person.more_known:
+                peer = self.server.bus._peers.get(person.hub.id)
+                person.more_known = peer is not None and f"{person.name}-y" in peer.interests
+                flushed = person.transport.flush(0) and not (person.plain or person.newcomer)
+                assert person.more_known or not flushed, "flush returned before a subscription was known"
             if person.served:
                 if person.away_since is None:
                     person.newcomer = person.newcomer and not self.all_served()
@@ -278,8 +313,12 @@ class World:
             if person.away_since is None:
                 person.away_since = now
             if person.newcomer or now - person.away_since >= GRACE:
-                person.exempt.update(number for other in self.people.values() for number in other.accepted)
+                person.exempt.update(self.accepted())
                 self.excuse = self.excuse or f"{person.name} was away"
+
+    def accepted(self):
+        """Every event so far."""
+        return [number for person in self.people.values() for number in person.accepted]
 
     def all_served(self):
         return all(person.served for person in self.people.values())
@@ -351,10 +390,9 @@ class World:
     def check_that_nothing_is_kept(self):
         for who in self.people:
             self.step("goodbye", who)
+            while any(one.up for one in self.wires_of(who)):
+                self.step("late", who)
             self.step("notice", who)
-        for one in self.wires:
-            while one.up:
-                one.hear()
         self.step("advance", 3 * GRACE)
         self.step("tick")
         bus = self.server.bus
@@ -393,6 +431,8 @@ WEIGHTS = {
     "kill": 2,
     "advance": 3,
     "tick": 3,
+    "more": 1,
+    "less": 0.5,
     "refuse": 0.3,
     "goodbye": 0.3,
 }
@@ -407,7 +447,8 @@ def schedule(rng, length):
         elif name == "advance":
             steps.append((name, rng.choice([0.5, 2, 2, 4, 8, 31] if rng.random() < 0.3 else [0.5, 2, 3])))
         else:
-            steps += [(name, rng.choice(["ann", "bob", "cat"]))] * rng.choice([1, 1, 2, 4])
+            topic = ["y"] if name == "publish" and rng.random() < 0.3 else []
+            steps += [(name, rng.choice(["ann", "bob", "cat"]), *topic)] * rng.choice([1, 1, 2, 4])
     return steps
 
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from sessionkit.events.event import Event
 
 
+_ANNOUNCEMENT = 0
+
+
 @dataclass(slots=True)
 class Entry:
     """One accepted event.
@@ -64,10 +67,14 @@ class Outbox:
             self._changed.notify_all()
             return request
 
-    def forget_requests(self) -> None:
-        """Wait for no request any more: the connection they were made on is gone."""
+    def start_over(self) -> None:
+        """The connection is gone, and its requests with it: nothing is settled before `announced()`."""
         with self._changed:
-            self._requests.clear()
+            self._requests = {_ANNOUNCEMENT: "everything"}
+
+    def announced(self) -> None:
+        """All requests have been made again, on another connection."""
+        self.answered(_ANNOUNCEMENT)
 
     def add(self, text: str, event: Event, on_error: Callable[..., Any] | None) -> None:
         """Accept an event.
@@ -130,6 +137,7 @@ class Outbox:
             left = list(self._entries.values())
             self._entries.clear()
             self._unsent.clear()
+            self._requests.clear()
             self._changed.notify_all()
             return left
 

@@ -198,7 +198,9 @@ class ReconnectingTransport(ABC, Generic[LinkT]):
         with self.sending:
             if keeper.stopped.is_set():
                 raise LinkBroken("the hub was disconnected meanwhile")
+            self.outbox.start_over()
             self.announce(link)
+            self.outbox.announced()
             self.outbox.rewind()
             if self.lost_at is not None:
                 link.heard = self.lost_at  # before it answers, the other side may not know of the return
@@ -213,7 +215,7 @@ class ReconnectingTransport(ABC, Generic[LinkT]):
         with self.sending:
             if self._link is link:
                 self._link = None
-                self._ready = False
+                self._unusable()
                 self.lost_at = link.heard
         link.close()
 
@@ -253,13 +255,18 @@ class ReconnectingTransport(ABC, Generic[LinkT]):
                 try:
                     self.transmit(self._link, entry)
                 except LinkBroken:
-                    self._ready = False
+                    self._unusable()
 
     def _guarded(self, send: Callable[[LinkT], None], link: LinkT) -> None:
         try:
             send(link)
         except LinkBroken:
-            self._ready = False
+            self._unusable()
+
+    def _unusable(self) -> None:
+        """Send nothing, and let nobody believe that everything is settled, until there is another link."""
+        self._ready = False
+        self.outbox.start_over()
 
     def _abandon(self, reason: str) -> None:
         for entry in self.outbox.abandon():

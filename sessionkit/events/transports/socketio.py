@@ -51,7 +51,6 @@ class SocketIoTransport(ReconnectingTransport[SocketIoLink]):
 
     def announce(self, link: SocketIoLink) -> None:
         """Subscribe everybody again."""
-        self.outbox.forget_requests()
         for subscriber in [*self.listener.announced(), _for_replies(self.listener.id)]:
             link.send(self._subscription(subscriber))
         if link.resumes:
