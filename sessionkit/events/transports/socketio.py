@@ -11,8 +11,12 @@ What is guaranteed for an event that `publish` accepted:
   connected at that moment misses it, and nobody is told: the protocol offers nothing better.
 - A server that offers to *resume* (the sandbox's does) keeps what a known hub misses for a while, sends
   it when the hub returns, and confirms an event only when every hub that wants it has it. Then every
-  accepted event arrives exactly once and in the order of its publisher, also when the server is
-  restarted without memory, as long as the hubs return within its `grace`.
+  accepted event either arrives exactly once, and in the order of its publisher, at every hub whose
+  subscription the server had confirmed by then, or its publisher hears of it; also when the server is
+  restarted without memory, as long as the hubs return (connect and announce themselves) within its
+  `grace`. Two things no server without memory can know: an event that it had refused, if the refusal was
+  lost with the connection, is tried again and may come after later ones; and an event of a hub that is
+  new, published to a server to which no other hub has returned yet, is confirmed before those have it.
 
 The key travels in one header of the handshake. The WebSocket is opened with what the server answered.
 """
@@ -108,7 +112,7 @@ class SocketIoTransport(ReconnectingTransport[SocketIoLink]):
         if name != wire.EVENT_NAME or not arguments:
             return
         if not self.listener.received(Event.from_wire(arguments[0])) and packet.id and link.resumes:
-            # Nothing is acknowledged or accepted any more, so that the server sends all of it again, in order.
+            # Nothing is accepted or acknowledged any more, so that the server sends all again, in order.
             link.dropped = True
             del link.unanswered[-1:]
 
