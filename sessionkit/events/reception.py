@@ -127,7 +127,7 @@ class Reception:
         """Queue an event that arrived; one that was here before is dropped without a word."""
         if event["id"] in self._seen:
             if done is not None:
-                done()
+                self.inbox.put(done, force=True)  # behind the event itself, which may still wait here
             return True
         if not self.inbox.put(partial(self._handle, event, done)):
             _logger.error(

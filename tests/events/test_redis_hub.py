@@ -7,7 +7,7 @@ import redis
 
 from sessionkit.errors import ConfigurationError
 from sessionkit.events import Backoff, Event, EventHubConnectionError
-from sessionkit.events.transports.redis import RedisTransport
+from sessionkit.events.transports.redis import GroupPlace, RedisTransport, _Settings
 from sessionkit.testing.tools import wait_until
 
 
@@ -165,9 +165,104 @@ def test_the_stream_is_bounded_and_a_gap_is_told(redis_server, connected, make_h
     for n in range(1000):
         ann.publish(Event("x", data=n))
     bob.connect()
-    assert "has dropped events" in caplog.text
+    wait_until(lambda: "has dropped events" in caplog.text)
     with redis.Redis(port=redis_server.port) as client:
         assert client.xlen("sessionkit:events") < 500
+
+
+def test_a_gap_is_told_to_a_hub_that_is_connected_and_slow(redis_server, connected, make_hub, caplog):
+    url = redis_server.url("?maxlen=100")
+    ann, slow = connected(url, key=None), make_hub(url, key=None, queue_limit=5)
+    got = collect(slow)
+    slow.connect()
+    for n in range(400):
+        ann.publish(Event("x", data=n))
+    ann.flush()
+    assert "has dropped events" not in caplog.text
+    wait_until(lambda: slow.wait(0.02) or got[-1:] == [399])
+    assert "has dropped events" in caplog.text
+
+
+def test_what_waits_to_be_handled_is_not_told_to_have_been_when_it_comes_again(
+    redis_server, connected, make_hub
+):
+    slow = make_hub(redis_server.url("?group=render&consumer=one"), key=None)
+    got = collect(slow)
+    slow.connect()
+    ann = connected(redis_server.url(), key=None)
+    for n in range(3):
+        ann.publish(Event("x", data=n))
+    wait_until(lambda: len(slow._reception.inbox) == 4)  # the news of the connection, and the events
+    slow._transport._link.abort()
+    wait_until(lambda: len(slow._reception.inbox) == 8)  # once more
+    with redis.Redis(port=redis_server.port) as client:
+        assert client.xpending("sessionkit:events", "render")["pending"] == 3
+        slow.wait(0.2)
+        assert got == [0, 1, 2]
+        wait_until(lambda: client.xpending("sessionkit:events", "render")["pending"] == 0)
+
+
+def test_what_the_stream_dropped_unfinished_does_not_stand_in_the_way(
+    redis_server, connected, make_hub, caplog
+):
+    url = redis_server.url("?group=render&consumer=one")
+    crashing = make_hub(url, key=None)
+    collect(crashing)
+    crashing.connect()
+    ann = connected(redis_server.url(), key=None)
+    ann.publish(Event("x", data="dropped"))
+    wait_until(lambda: len(crashing._reception.inbox) == 2)
+    crashing.disconnect()
+    with redis.Redis(port=redis_server.port) as client:
+        client.xtrim("sessionkit:events", maxlen=0, approximate=False)
+        again = connected(url, key=None)
+        got = collect(again)
+        ann.publish(Event("x", data="later"))
+        wait_until(lambda: got == ["later"])
+        wait_until(lambda: client.xpending("sessionkit:events", "render")["pending"] == 0)
+    assert "an entry of the stream was ignored" in caplog.text
+
+
+def test_what_has_a_target_is_read_beside_a_busy_stream(redis_server):
+    settings = _Settings(redis_server.url("?group=render"))
+    place = GroupPlace(settings, "one")
+    with redis.Redis(port=redis_server.port, decode_responses=True, protocol=2) as client:
+        place.begin(client)
+        place.read(client, 1)
+        for stream in (settings.stream, settings.direct):
+            client.xadd(stream, {"event": "{}"})
+        assert [stored.stream for stored in place.read(client)] == [settings.stream, settings.direct]
+
+
+def test_a_group_that_could_not_be_made_at_once_begins_with_what_is_new(redis_server, monkeypatch):
+    place = GroupPlace(_Settings(redis_server.url("?group=render")), "one")
+    with redis.Redis(port=redis_server.port, decode_responses=True, protocol=2) as client:
+        client.xadd("sessionkit:events", {"event": "old"})
+        with monkeypatch.context() as patch:
+            patch.setattr(redis.Redis, "xgroup_create", _fails)
+            with pytest.raises(redis.ConnectionError):
+                place.begin(client)
+        place.begin(client)
+        assert place.read(client, 1) == []
+
+
+def test_an_interrupted_publication_is_sent_again(redis_server, connected, monkeypatch):
+    ann, bob = connected(redis_server.url(), key=None), connected(redis_server.url(), key=None)
+    got = collect(bob)
+    with monkeypatch.context() as patch:
+        patch.setattr(redis.client.Pipeline, "execute", _interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            ann.publish(Event("x", data=1))
+    ann.publish(Event("x", data=2))
+    wait_until(lambda: got == [1, 2])
+
+
+def _fails(*_, **__):
+    raise redis.ConnectionError
+
+
+def _interrupted(*_, **__):
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("query", ["", "?group=render&consumer=one"])

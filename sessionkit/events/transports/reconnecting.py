@@ -256,6 +256,11 @@ class ReconnectingTransport(ABC, Generic[LinkT]):
                     self.transmit(self._link, entry)
                 except LinkBroken:
                     self._unusable()
+                except BaseException:
+                    # An interrupt: the event went out in part or not at all, so begin again.
+                    self._unusable()
+                    self._link.abort()
+                    raise
 
     def _guarded(self, send: Callable[[LinkT], None], link: LinkT) -> None:
         try:

@@ -53,6 +53,7 @@ _PATIENCE_SECONDS = 5.0
 _BATCH = 500
 _ABANDONED_SECONDS = 60.0
 _FULL_SECONDS = 0.05
+_UNBLOCK_SECONDS = 0.005
 
 
 class Stored(NamedTuple):
@@ -95,7 +96,7 @@ class RedisLink:
         self._settings = settings
         self._place = place
         self.heard = time.monotonic()
-        self._aborted = False
+        self._aborted = self._reading = False
         self._ending = threading.Lock()
         self._clients: list[Any] = []
         try:
@@ -127,10 +128,13 @@ class RedisLink:
 
     def receive(self) -> Batch:
         """The next entries; none when nothing came for a while."""
+        self._reading = True
         try:
             batch = self._place.read(self._reader) if not self._aborted else []
         except (redis.RedisError, OSError, ValueError, AttributeError) as error:
             raise LinkBroken(f"reading from Redis failed: {_reason(error)}") from error
+        finally:
+            self._reading = False
         if self._aborted:
             raise LinkBroken("the hub was disconnected")
         self.heard = time.monotonic()
@@ -160,7 +164,9 @@ class RedisLink:
         self._aborted = True
         with self._ending:
             try:
-                self._writer.client_unblock(self._reader_id)
+                # Who reads may be about to wait, and not be waiting yet.
+                while self._reading and not self._writer.client_unblock(self._reader_id):
+                    time.sleep(_UNBLOCK_SECONDS)
             except (redis.RedisError, OSError, ValueError, AttributeError):
                 self._reader.connection_pool.disconnect()
 
@@ -183,7 +189,7 @@ class Place:
         self.last = ""
 
     def begin(self, client: Any) -> None:
-        """Find the place at first, and look whether anything was missed later."""
+        """Find the place at first, and later whether it is still one in this stream."""
         newest = _newest(client, self.stream)
         if not self.last:
             self.last = newest
@@ -192,15 +198,20 @@ class Place:
             # What comes next may be older than this hub's place: behind it, the hub would wait in vain.
             _logger.error("the stream %s was lost or exchanged, and is read from its beginning", self.stream)
             self.last = "0-0"
-            return
-        oldest = client.xrange(self.stream, count=1)
-        passed = oldest and _number(oldest[0][0]) > _number(self.last)
-        if passed and client.xlen(self.stream) >= self.settings.maxlen:
-            _logger.error("the stream %s has dropped events that this hub had not read yet", self.stream)
 
     def read(self, client: Any, block: int | None = int(_BLOCK_SECONDS * 1000)) -> Batch:
         """The entries after the place; waits for some for so many milliseconds."""
-        return _entries(client.xread({self.stream: self.last}, count=_BATCH, block=block))
+        place = {self.stream: self.last}
+        with client.pipeline(transaction=True) as pipeline:  # between the questions, nothing is dropped
+            pipeline.xrange(self.stream, count=1)
+            pipeline.xlen(self.stream)
+            pipeline.xread(place, count=_BATCH)
+            oldest, length, answer = pipeline.execute()
+        if oldest and _number(oldest[0][0]) > _number(self.last) and length >= self.settings.maxlen:
+            _logger.error("the stream %s has dropped events that this hub had not read yet", self.stream)
+        if not answer and block is not None:
+            answer = client.xread(place, count=_BATCH, block=block)
+        return _entries(answer)
 
     def passed(self, stored: Stored) -> None:
         """The entry is in the hub's queue."""
@@ -222,7 +233,7 @@ class GroupPlace(Place):
         self._direct = Place(settings, settings.direct)
         self._consumer = settings.consumer or consumer
         self._unfinished = True
-        self._claimed_at = time.monotonic()
+        self._claimed, self._claimed_at = "0-0", time.monotonic()
         self._began = 0
 
     def begin(self, client: Any) -> None:
@@ -230,28 +241,28 @@ class GroupPlace(Place):
 
         One that is gone when this hub returns was lost with its stream: it begins with what there is.
         """
-        first = not self._direct.last
         self._direct.begin(client)
-        if first:
+        if not self._began:
             seconds, microseconds = client.time()
             self._began = seconds * 1000 + microseconds // 1000
-        self._unfinished = True
-        begin, self.last = "0" if self.last else "$", "0-0"
+        begin = "0" if self.last else "$"
         try:
             client.xgroup_create(self.stream, self.settings.group, id=begin, mkstream=True)
         except redis.ResponseError as error:
             if "BUSYGROUP" not in str(error):
                 raise
+        self._unfinished, self.last = True, "0-0"
 
     def read(self, client: Any, block: int | None = int(_BLOCK_SECONDS * 1000)) -> Batch:
-        """First what this consumer was given and did not finish, then what is new or was abandoned."""
+        """First what this consumer was given and did not finish, then what was abandoned or is new."""
         if self._unfinished:
             batch = self._read(client, self.last)
             self._unfinished = bool(batch)
             if batch:
                 return batch
         newest = _newest(client, self.stream)
-        batch = self._abandoned(client) or self._read(client, ">") or self._direct.read(client, None)
+        # All at once, or on a busy stream nobody would ever come to read what has a target.
+        batch = [*self._abandoned(client), *self._read(client, ">"), *self._direct.read(client, None)]
         if not batch:
             # Redis waits for one kind of reading at a time: for anything new, to be read as it should be.
             client.xread({self.stream: newest, self._direct.stream: self._direct.last}, count=1, block=block)
@@ -282,15 +293,17 @@ class GroupPlace(Place):
         now = time.monotonic()
         if now - self._claimed_at < _ABANDONED_SECONDS:
             return []
-        self._claimed_at = now
-        answer = client.xautoclaim(
+        self._claimed, entries, *_ = client.xautoclaim(
             self.stream,
             self.settings.group,
             self._consumer,
             min_idle_time=int(_ABANDONED_SECONDS * 1000),
+            start_id=self._claimed,
             count=_BATCH,
         )
-        return [Stored(self.stream, entry_id, fields) for entry_id, fields in answer[1] if fields]
+        if self._claimed == "0-0":
+            self._claimed_at = now
+        return [Stored(self.stream, entry_id, fields) for entry_id, fields in entries if fields]
 
 
 class RedisTransport(ReconnectingTransport[RedisLink]):
@@ -357,7 +370,8 @@ class RedisTransport(ReconnectingTransport[RedisLink]):
 
 
 def _entries(answer: Any) -> Batch:
-    return [Stored(stream, *entry) for stream, entries in answer or [] for entry in entries if entry[1]]
+    """What was read; an entry that the stream has dropped since it was given out has no fields."""
+    return [Stored(stream, entry[0], entry[1] or {}) for stream, entries in answer or [] for entry in entries]
 
 
 def _newest(client: Any, stream: str) -> str:
