@@ -135,7 +135,7 @@ class EventHub:
     def init_connection(self) -> None:
         """Accept events before `connect()`: they wait and go out once it succeeds."""
         self._initialised = True
-        self._reception.inbox.open()
+        self._reception.open()
 
     def connect(self) -> None:
         """Connect to the server, announce all subscribers and send what waits.
@@ -355,7 +355,7 @@ class EventHub:
             self._reception.dispatch(event, replying=False)
 
     def _accept(self, event: Event, on_reply: Callback | None, on_error: Callable[..., Any] | None) -> None:
-        if not self._initialised or not self._reception.inbox.is_open:
+        if not self._reception.accepts:
             raise EventHubConnectionError(
                 "this hub is not connected",
                 hint="call connect(), or init_connection() to queue events before",

@@ -63,15 +63,5 @@ class Inbox:
                 self._changed.wait(left)
             return self._tasks.popleft()
 
-    @property
-    def is_open(self) -> bool:
-        """Whether waiters wait."""
-        return self._open
-
-    def clear(self) -> None:
-        """Forget all tasks."""
-        with self._changed:
-            self._tasks.clear()
-
     def __len__(self) -> int:
         return len(self._tasks)

@@ -48,6 +48,9 @@ class Reception:
 
     Args:
         reply: Called with an event and what a handler answered to it, and the handler's metadata.
+
+    Attributes:
+        accepts: Whether events may be published.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Reception:
         self.inbox = Inbox(limit)
         self.replies = Replies(reply_lifetime, clock)
         self.subscribers: dict[str, Subscriber] = {}
+        self.accepts = False
         self._clock = clock
         self._reply = reply
         self._index = Index()
@@ -140,12 +144,22 @@ class Reception:
         self._seen.add(event["id"])
         return True
 
+    def open(self) -> None:
+        """Let events be published, and waiters wait."""
+        self.accepts = True
+        self.inbox.open()
+
     def is_up(self) -> None:
         """Queue the event that says so."""
         self._announce(CONNECTED, {})
 
+    def is_ending(self) -> None:
+        """Let no event be published any more, so that none is accepted behind those that are given up."""
+        self.accepts = False
+
     def is_down(self, reason: str) -> None:
         """Queue the event that says so, and send everybody who waits home after it."""
+        self.accepts = False
         self._announce(DISCONNECTED, {"reason": reason})
         self.inbox.close()
 
@@ -158,6 +172,7 @@ class Reception:
     def after_fork_in_child(self) -> None:
         """Be another hub with the same subscribers, and an empty queue."""
         self.id = new_id()
+        self.accepts = False
         self.inbox = Inbox(self.inbox.limit)
         self.replies = Replies(self.replies.lifetime, self._clock)
         self._seen = _Seen()

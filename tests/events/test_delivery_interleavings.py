@@ -8,7 +8,7 @@ import asyncio
 import logging
 
 import pytest
-from delivery_model import broken_promise, search
+from delivery_model import broken_promise, search, world
 
 ONCE_BROKEN = {
     "an event overtook what its receiver had missed, between its subscriptions and its wish to resume": (
@@ -128,6 +128,16 @@ def test_no_promise_is_broken_that_was_broken_once(name):
 def test_no_promise_is_broken_by_hundreds_of_random_schedules():
     broken = asyncio.run(awaited(search, range(350)))
     assert not broken, broken
+
+
+def test_a_return_that_the_server_never_knew_of_does_not_shorten_an_absence():
+    def absence():
+        with world() as made:
+            for step in ("cut", "bob"), ("advance", 8), ("connect", "bob"), ("drop", "bob"), ("down", "bob"):
+                made.step(*step)
+            return made.clock.monotonic() - made.people["bob"].transport.lost_at
+
+    assert asyncio.run(awaited(absence)) == 8
 
 
 @pytest.mark.soak

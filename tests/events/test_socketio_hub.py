@@ -1,6 +1,7 @@
 """Our hub against the event server: connecting, staying connected, and never pretending."""
 
 import gc
+import logging
 import os
 import socket
 import sys
@@ -22,6 +23,7 @@ from sessionkit.events import (
     EventNotDelivered,
     EventQueueFull,
 )
+from sessionkit.events.transports.socketio import SocketIoTransport
 from sessionkit.testing.tools import wait_until
 
 
@@ -322,6 +324,50 @@ def test_a_hub_that_gives_up_says_so_and_reports_what_was_accepted(event_server,
     event_server.start()
     hub.connect()
     assert hub.connected
+
+
+@pytest.mark.parametrize("end", ["gives up", "disconnects"])
+def test_a_hub_that_ends_accepts_nothing_more(event_server, make_hub, end):
+    hub = make_hub(event_server.url, backoff=Backoff(0.01, 0.01, attempts=2))
+    hub.connect()
+    late = []
+
+    class Publisher(logging.Handler):
+        """Publishes while the hub reports what it gives up."""
+
+        def emit(self, _):
+            if not late:
+                late.append(None)
+                with pytest.raises(EventHubConnectionError):
+                    hub.publish(Event("x"))
+                late[0] = "refused"
+
+    event_server.fault("event_silent")
+    hub.publish(Event("x"))
+    publisher = Publisher(logging.ERROR)
+    logging.getLogger("sessionkit.events").addHandler(publisher)
+    try:
+        event_server.stop() if end == "gives up" else hub.disconnect(timeout=0.0)
+        wait_until(lambda: late == ["refused"])
+    finally:
+        logging.getLogger("sessionkit.events").removeHandler(publisher)
+
+
+def test_a_hub_that_was_interrupted_while_connecting_can_connect(event_server, make_hub, monkeypatch):
+    hub = make_hub(event_server.url)
+    hub.init_connection()
+    hub.publish(Event("x"))
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SocketIoTransport, "transmit", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            hub.connect()
+    assert not hub.connected
+    hub.connect()
+    hub.flush(10)
 
 
 def test_disconnecting_while_reconnecting_ends_the_attempts(event_server, make_hub):

@@ -77,6 +77,9 @@ class Listener(Protocol):
     def is_up(self) -> None:
         """The connection was made, or made again."""
 
+    def is_ending(self) -> None:
+        """What waits to be sent is about to be given up: nothing may be accepted any more."""
+
     def is_down(self, reason: str) -> None:
         """The connection is gone, and no attempt is made to return."""
 

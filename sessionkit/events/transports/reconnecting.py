@@ -142,18 +142,22 @@ class ReconnectingTransport(ABC, Generic[LinkT]):
         self._stop()
         link = self.make_link()
         keeper = self._keeper = Keeper(link)
-        try:
-            self.start(link, keeper)
-        except LinkBroken as error:
-            link.close()
-            raise EventHubConnectionError(f"the connection was lost at once: {error.message}") from error
-        self._thread = threading.Thread(
+        thread = threading.Thread(
             target=_keep_up,
             args=(weakref.ref(self), keeper, link),
             name="sessionkit-events-link",
             daemon=True,
         )
-        self._thread.start()
+        try:
+            self.start(link, keeper)
+            thread.start()
+        except LinkBroken as error:
+            self.lost(link)
+            raise EventHubConnectionError(f"the connection was lost at once: {error.message}") from error
+        except BaseException:
+            self.lost(link)  # an interrupt: without its thread it is no connection
+            raise
+        self._thread = thread
 
     def close(self, timeout: float, *, keep: bool = False) -> None:
         """Wait for confirmations, disconnect, and report what is still unconfirmed unless it is kept."""
@@ -274,6 +278,7 @@ class ReconnectingTransport(ABC, Generic[LinkT]):
         self.outbox.start_over()
 
     def _abandon(self, reason: str) -> None:
+        self.listener.is_ending()
         for entry in self.outbox.abandon():
             self.fail(entry, reason)
 

@@ -12,15 +12,16 @@ Parameters in the URL's query:
 | consumer | this process's name within the group (the hub's identifier) |
 
 What is guaranteed for an event that `publish` accepted: it is sent again after every reconnection until
-Redis has stored it, in order; a hub drops what it has seen. A hub that was disconnected reads on where
-it stopped, so it misses only what the stream has dropped meanwhile (then an error is logged), or what Redis
-itself forgot when it crashed, which its persistence settings decide.
+Redis has stored it, in order; a hub drops what it has seen. A hub that was disconnected, or slow, reads on
+where it stopped, so it misses only what the stream has dropped meanwhile (then an error is logged), or what
+Redis itself forgot when it crashed, which its persistence settings decide.
 
 Without a group, every hub gets every event from its own `connect()` on. With a group, Redis keeps the place:
 a process that is started again gets what was published while it was away, the members of a group share the
-events among them, and an event whose handler's process died is given to another member after a minute
-(so a handler may see an event again; handle it twice with the same effect). An event with a target, such as a
-reply, is not shared: it is also stored in the stream `<stream>:direct`, which every member reads for itself,
+events among them, and an event whose handler's process died is given to another member after a minute.
+So a handler may see an event again, also when the publisher lost Redis while it was being stored: handle it
+twice with the same effect. What the stream drops before any member has read it is missed by the group, and
+not told: let `maxlen` be large enough. An event with a target, such as a reply, is not shared: it is also stored in the stream `<stream>:direct`, which every member reads for itself,
 so that it reaches whom it is for, whichever member the group gave it to.
 """
 
