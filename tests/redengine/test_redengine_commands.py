@@ -26,9 +26,10 @@ from sessionkit.errors import ConfigurationError, SessionKitError
 from sessionkit.testing.tools import wait_until
 from sessionkit_redengine import FuncTask, doorbell
 from sessionkit_redengine.chart import Chart
-from sessionkit_redengine.commands import load, tasks
+from sessionkit_redengine.commands import tasks
 from sessionkit_redengine.errors import TaskNotFound
 from sessionkit_redengine.history import RunRecord, open_database
+from sessionkit_redengine.target import load
 
 APP = """
 from sessionkit_redengine import RedEngine
@@ -122,6 +123,33 @@ def test_charts(app, tmp_path):
     assert "█" in invoke("--history", history, "chart")
     invoke("--history", history, "chart", "--svg", tmp_path / "chart.svg")
     assert "<svg" in (tmp_path / "chart.svg").read_text()
+
+
+def test_charts_for_programs(app, tmp_path):
+    _, history = app
+    runs = json.loads(invoke("--history", history, "chart", "--json", "--svg", tmp_path / "chart.svg"))
+    assert [(run["task"], run["action"]) for run in runs] == [("fine", "success"), ("broken", "fail")]
+    assert "<svg" in (tmp_path / "chart.svg").read_text()
+    assert json.loads(invoke("--app", "jobs:app", "chart", "later", "--json")) == []
+
+
+def test_orders_for_programs(app):
+    session, history = app
+    for order, paused in (("run", set()), ("pause", {"fine"}), ("resume", set())):
+        told = json.loads(invoke("--history", history, order, "fine", "--json"))
+        assert told == {"order": order, "tasks": ["fine"], "schedulers": 0, "runs": []}
+        assert session.history.paused("redengine") == paused
+    assert session.history.orders("redengine") == [("fine", "run")]
+
+
+def test_running_here_for_programs(app):
+    done = json.loads(invoke("--app", "jobs:app", "run", "fine", "--json"))
+    assert (done["schedulers"], [(run["task"], run["action"]) for run in done["runs"]]) == (
+        0,
+        [("fine", "success")],
+    )
+    failed = CliRunner().invoke(tasks, ["--app", "jobs:app", "run", "broken", "--json"])
+    assert (failed.exit_code, json.loads(failed.output)["runs"][0]["action"]) == (1, "fail")
 
 
 def test_running_here_when_no_scheduler_does(app):
