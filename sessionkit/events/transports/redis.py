@@ -21,8 +21,10 @@ a process that is started again gets what was published while it was away, the m
 events among them, and an event whose handler's process died is given to another member after a minute.
 So a handler may see an event again, also when the publisher lost Redis while it was being stored: handle it
 twice with the same effect. What the stream drops before any member has read it is missed by the group, and
-not told: let `maxlen` be large enough. An event with a target, such as a reply, is not shared: it is also stored in the stream `<stream>:direct`, which every member reads for itself,
-so that it reaches whom it is for, whichever member the group gave it to.
+not told: let `maxlen` be large enough.
+
+An event with a target, such as a reply, is not shared: it is also stored in the stream `<stream>:direct`,
+which every member reads for itself, so that it reaches whom it is for, whichever member the group gave it to.
 """
 
 from __future__ import annotations
