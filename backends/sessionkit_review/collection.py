@@ -87,12 +87,14 @@ class Collection(MutableSequence[Entity]):
         return f"<{type(self).__name__} {self._items!r}>"
 
 
-def checked(attribute: Attribute, items: Iterable[Any]) -> list[Entity]:
-    """`items` as a collection may hold them.
+def checked(attribute: Attribute, items: Iterable[Any] | None) -> list[Entity]:
+    """`items` as a collection may hold them; none for None.
 
     Raises:
         DuplicateItem, ConfigurationError: when it may not.
     """
+    if items is None:
+        return []
     if isinstance(items, (str, Mapping)) or not isinstance(items, Iterable):
         raise ConfigurationError(f"{attribute.name} takes entities, not a {type(items).__name__}")
     found = list(items)
@@ -137,15 +139,16 @@ class KeyValues(MutableMapping[str, Any]):
     def __len__(self) -> int:
         return len(self._items())
 
-    def replace(self, values: Mapping[str, Any]) -> None:
-        """Have exactly these.
+    def replace(self, values: Mapping[str, Any] | None) -> None:
+        """Have exactly these; none for None.
 
         Raises:
             ConfigurationError: when `values` is no mapping.
         """
-        if not isinstance(values, Mapping):
+        wanted = {} if values is None else values
+        if not isinstance(wanted, Mapping):
             raise ConfigurationError(f"{self.attribute.name} takes a mapping, not a {type(values).__name__}")
-        wanted = dict(values)
+        wanted = dict(wanted)
         for name in [name for name in self if name not in wanted]:
             del self[name]
         self.update(wanted)
@@ -236,6 +239,11 @@ class CustomAttributes(KeyValues):
     def __delitem__(self, key: str) -> None:
         """Give it its default again; the attribute itself stays."""
         self[key] = self._configuration(key)["default"]
+
+    def clear(self) -> None:
+        """Give each its default again."""
+        for key in list(self):
+            del self[key]
 
     def _item(self, configuration: Entity) -> Entity:
         """The value's entity, which exists for every configuration as soon as its owner does."""

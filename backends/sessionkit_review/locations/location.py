@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sessionkit.errors import ConfigurationError
 from sessionkit.events import Event
 from sessionkit_review.entity import Entity
 from sessionkit_review.errors import (
@@ -17,14 +19,19 @@ from sessionkit_review.errors import (
     ResourceNotFound,
     UnsupportedOperation,
 )
+from sessionkit_review.locations.data import copy, opened
+from sessionkit_review.locations.disk import DiskAccessor
 from sessionkit_review.locations.transformer import ResourceIdentifierTransformer
 from sessionkit_review.symbols import ORIGIN_LOCATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from typing import TypeAlias
 
     from sessionkit_review.locations.accessor import Accessor
     from sessionkit_review.locations.structure import Structure
+
+    Source: TypeAlias = "Location | str | os.PathLike[str]"
 
 
 @dataclass
@@ -102,14 +109,14 @@ class Location(Entity):
 
     # --- adding and removing ---
 
-    def add_component(self, component: Entity, source: Location, recursive: bool = True) -> None:
+    def add_component(self, component: Entity, source: Source, recursive: bool = True) -> None:
         """See `add_components`."""
         self.add_components([component], [source], recursive)
 
     def add_components(
         self,
         components: Sequence[Entity],
-        sources: Location | Sequence[Location],
+        sources: Source | Sequence[Source],
         recursive: bool = True,
     ) -> None:
         """Copy components from other locations, note them as being here, and commit.
@@ -118,13 +125,15 @@ class Location(Entity):
 
         Args:
             components: What to add.
-            sources: Where each of them is; one for all.
+            sources: Where each of them is, a location or the path of a file of this machine; one for all.
             recursive: Also the members of containers.
 
         Raises:
             ComponentInLocation: when one is here already.
             ComponentNotInLocation: when one is not at its source.
-            LocationError: when this location cannot be reached, or cannot name a component.
+            LocationError: when this location cannot be reached, cannot name a component, or has another file
+                of that name.
+            ConfigurationError: when there are not as many sources as components.
         """
         present = [each for each in components if self.get_component_availability(each) == 100.0]
         if present:
@@ -134,11 +143,17 @@ class Location(Entity):
     def add_new_components(
         self,
         components: Sequence[Entity],
-        sources: Location | Sequence[Location],
+        sources: Source | Sequence[Source],
         recursive: bool = True,
     ) -> None:
         """See `add_components`, for those that were created a moment ago: nothing is asked about them."""
-        froms = [sources] * len(components) if isinstance(sources, Location) else list(sources)
+        froms: list[Source]
+        if isinstance(sources, (Location, str, os.PathLike)):
+            froms = [sources] * len(components)
+        else:
+            froms = list(sources)
+        if len(froms) != len(components):
+            raise ConfigurationError(f"{len(components)} components cannot come from {len(froms)} sources")
         pairs = [
             (each, source)
             for component, source in zip(components, froms, strict=True)
@@ -153,20 +168,38 @@ class Location(Entity):
             raise
         self._note(placed)
 
-    def _place(self, component: Entity, source: Location) -> str:
+    def _place(self, component: Entity, source: Source) -> str:
         """Bring one component's file here; its resource identifier."""
         if self.accessor is None or self.structure is None:
             raise LocationError(
                 f"the location {self['name']} has no accessor or structure here", hint="set them first"
             )
-        origin = source.get_resource_identifier(component)
+        if isinstance(source, Location):
+            origin = source.get_resource_identifier(component)
+        else:
+            origin = os.fspath(source)
         identifier = self.structure.get_resource_identifier(component, {"source_resource_identifier": origin})
-        if self.setup.keeps_files and "members" not in component.attributes:
-            if source.accessor is None:
-                raise LocationError(f"the location {source['name']} has no accessor here")
-            with _as_file(source.accessor, origin) as path:
-                self.accessor.put(identifier, path)
+        if self.setup.keeps_files:
+            self._store(component, identifier, source, origin)
         return identifier
+
+    def _store(self, component: Entity, identifier: str, source: Source, origin: str) -> None:
+        target = self._reached()
+        if component.entity_type == "SequenceComponent":
+            return  # nothing but its members
+        if "members" in component.attributes:
+            with contextlib.suppress(UnsupportedOperation):  # a storage without containers
+                target.make_container(identifier)
+            return
+        # A name that is the component's own id can be no other's, and need not be looked for.
+        if identifier != component["id"] and target.exists(identifier):
+            raise LocationError(
+                f"{self['name']} has a file {identifier!r} already, which is not overwritten",
+                hint="give the component another name, or remove the file",
+            )
+        reached = source._reached() if isinstance(source, Location) else DiskAccessor()  # noqa: SLF001 - a location's too
+        with _as_file(reached, origin) as path:
+            target.put(identifier, path)
 
     def _undo(self, placed: dict[Entity, str]) -> None:
         if self.accessor is not None and self.setup.keeps_files:
@@ -317,14 +350,13 @@ def _with_members(component: Entity, *, recursive: bool) -> list[Entity]:
 def _as_file(accessor: Accessor, identifier: str) -> Iterator[Path]:
     """What is stored, as a file of this machine: itself, or a copy for a while."""
     found = None
-    with contextlib.suppress(UnsupportedOperation):
+    with contextlib.suppress(NotImplementedError):  # `UnsupportedOperation`, or what others raise for that
         found = Path(accessor.get_filesystem_path(identifier))
     if found is not None:
         yield found
         return
     with tempfile.TemporaryDirectory(prefix="sessionkit-") as folder:
         path = Path(folder, "content")
-        with accessor.open(identifier) as source, path.open("wb") as target:
-            while block := source.read(1 << 20):
-                target.write(block)
+        with opened(accessor.open(identifier, "rb")) as source, path.open("wb") as target:
+            copy(source, target)
         yield path
