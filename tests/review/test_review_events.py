@@ -108,6 +108,6 @@ def test_local_topics_tell_of_a_session(open_session):
     session = open_session(event_hub_factory=lambda session: EventHub())
     session.event_hub.subscribe("topic=ftrack.api.session.*", lambda event: seen.append(event["topic"]))
     session.reset()
-    assert seen == ["ftrack.api.session.reset", "ftrack.api.session.configure-location"]
+    assert seen == ["ftrack.api.session.configure-location", "ftrack.api.session.reset"]
     assert issubclass(StandardFactory().create(session.types["Task"].schema), Entity)
     assert isinstance(session, ReviewSession)

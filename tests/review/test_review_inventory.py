@@ -148,7 +148,7 @@ def test_structures_name_files(session, file):
     project, *parents = [part["name"] for part in version["link"]][:-1]
     asset = version["asset"]["name"]
     standard = StandardStructure().get_resource_identifier(component)
-    assert Path(standard) == Path(project, *parents, asset, "v001", "Groe__1_2__.txt")
+    assert Path(standard) == Path(project, *parents, asset, "v001", "groe__1_2__.txt")
     kept = StandardStructure(illegal_character_substitute=None)
     assert kept.sanitise_for_filesystem("Größe: 1/2") == "Größe: 1/2"
     assert StandardStructure().sanitise_for_filesystem("..") == "_"

@@ -135,8 +135,8 @@ class Location(Entity):
                 of that name.
             ConfigurationError: when there are not as many sources as components.
         """
-        present = [each for each in components if self.get_component_availability(each) == 100.0]
-        if present:
+        found = zip(components, self.get_component_availabilities(components), strict=True)
+        if present := [component for component, percent in found if percent == 100.0]:
             raise ComponentInLocation(f"{', '.join(map(str, present))} is in {self['name']} already")
         self.add_new_components(components, sources, recursive)
 
@@ -159,25 +159,21 @@ class Location(Entity):
             for component, source in zip(components, froms, strict=True)
             for each in _with_members(component, recursive=recursive)
         ]
-        placed: dict[Entity, str] = {}
+        origins, placed = _origins(pairs), dict[Entity, str]()
         try:
             for component, source in pairs:
-                placed[component] = self._place(component, source)
+                placed[component] = self._place(component, source, origins[component])
         except BaseException:
             self._undo(placed)
             raise
         self._note(placed)
 
-    def _place(self, component: Entity, source: Source) -> str:
+    def _place(self, component: Entity, source: Source, origin: str) -> str:
         """Bring one component's file here; its resource identifier."""
         if self.accessor is None or self.structure is None:
             raise LocationError(
                 f"the location {self['name']} has no accessor or structure here", hint="set them first"
             )
-        if isinstance(source, Location):
-            origin = source.get_resource_identifier(component)
-        else:
-            origin = os.fspath(source)
         identifier = self.structure.get_resource_identifier(component, {"source_resource_identifier": origin})
         if self.setup.keeps_files:
             self._store(component, identifier, source, origin)
@@ -229,27 +225,36 @@ class Location(Entity):
         """Remove components' files from here, and the notes that they are here, and commit.
 
         Raises:
-            ComponentNotInLocation: when one is not here.
+            ComponentNotInLocation: when one is not here; then all of them stay.
+            AccessorError: when a file could not be removed; then it stays, and those after it.
         """
-        for component in components:
-            for each in _with_members(component, recursive=recursive):
-                identifier = self.get_resource_identifier(each)
-                if self.accessor is not None and self.setup.keeps_files and "members" not in each.attributes:
-                    with contextlib.suppress(ResourceNotFound):  # gone already, which is what was wanted
-                        self.accessor.remove(identifier)
-                self._forget(each)
-                self._tell("ftrack.location.component-removed", each)
+        parts = [each for item in components for each in _with_members(item, recursive=recursive)]
+        removed: list[Entity] = []
+        try:
+            for component, identifier in zip(parts, self.get_resource_identifiers(parts), strict=True):
+                self._remove(component, identifier)
+                removed.append(component)
+        finally:
+            self._forget(removed)
 
-    def _forget(self, component: Entity) -> None:
+    def _remove(self, component: Entity, identifier: str) -> None:
+        if self.accessor is not None and self.setup.keeps_files and "members" not in component.attributes:
+            with contextlib.suppress(ResourceNotFound):  # gone already, which is what was wanted
+                self.accessor.remove(identifier)
+
+    def _forget(self, components: Sequence[Entity]) -> None:
+        """Note that components are not here any more, and tell others."""
+        ids = [component["id"] for component in components]
         if self.setup.remembered is not None:
-            self.setup.remembered.pop(component["id"], None)
-            return
-        noted = self.session.select("ComponentLocation").where(
-            component_id=component["id"], location_id=self["id"]
-        )
-        for each in noted.all():
-            self.session.delete(each)
-        self.session.commit()
+            for each in ids:
+                self.setup.remembered.pop(each, None)
+        elif ids:
+            noted = self.session.select("ComponentLocation")
+            for entity in noted.where(component_id__in=ids, location_id=self["id"]).all():
+                self.session.delete(entity)
+            self.session.commit()
+        for component in components:
+            self._tell("ftrack.location.component-removed", component)
 
     def _tell(self, topic: str, component: Entity) -> None:
         data = {"component_id": component["id"], "location_id": self["id"]}
@@ -335,6 +340,20 @@ class Location(Entity):
     def is_origin(self) -> bool:
         """Whether this is where components come from before they are anywhere."""
         return self.primary_key[0] == ORIGIN_LOCATION_ID
+
+
+def _origins(pairs: Iterable[tuple[Entity, Source]]) -> dict[Entity, str]:
+    """The name of each component where it comes from; each location is asked once."""
+    found: dict[Entity, str] = {}
+    located: dict[Location, list[Entity]] = {}
+    for component, source in pairs:
+        if isinstance(source, Location):
+            located.setdefault(source, []).append(component)
+        else:
+            found[component] = os.fspath(source)
+    for location, components in located.items():
+        found.update(zip(components, location.get_resource_identifiers(components), strict=True))
+    return found
 
 
 def _with_members(component: Entity, *, recursive: bool) -> list[Entity]:
