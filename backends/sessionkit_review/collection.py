@@ -124,11 +124,13 @@ class KeyValues(MutableMapping[str, Any]):
     def _state(self, item: Entity) -> Any:
         return self.entity.session.unit.state(item)
 
-    def _items(self) -> dict[str, Entity]:
+    def _there(self) -> list[Entity]:
         # What was deleted, or created and taken back, is no longer among the session's entities.
         here = self.entity.session.entities
-        there = [item for item in self.collection if item in here and self._state(item) is not DELETED]
-        return {self._name(item): item for item in there}
+        return [item for item in self.collection if item in here and self._state(item) is not DELETED]
+
+    def _items(self) -> dict[str, Entity]:
+        return {self._name(item): item for item in self._there()}
 
     def _name(self, item: Entity) -> str:
         return str(item["key"])
@@ -210,6 +212,15 @@ class CustomAttributes(KeyValues):
     """
 
     __slots__ = ()
+
+    def _items(self) -> dict[str, Entity]:
+        found: dict[str, Entity] = {}
+        for item in self._there():
+            name = self._name(item)
+            # A project may have an attribute of its own beside everybody's of the same name.
+            if name not in found or item["configuration_id"] == self._configuration(name)["id"]:
+                found[name] = item
+        return found
 
     def _name(self, item: Entity) -> str:
         name = item["key"]

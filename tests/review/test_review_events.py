@@ -111,3 +111,11 @@ def test_local_topics_tell_of_a_session(open_session):
     assert seen == ["ftrack.api.session.configure-location", "ftrack.api.session.reset"]
     assert issubclass(StandardFactory().create(session.types["Task"].schema), Entity)
     assert isinstance(session, ReviewSession)
+
+
+def test_one_folder_of_plugins_may_be_given_as_text(open_session, tmp_path, monkeypatch):
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "one.py").write_text("def register(session):\n    session.seen_by = 'one'\n")
+    monkeypatch.chdir(tmp_path)
+    for folder in (str(tmp_path / "plugins"), tmp_path / "plugins", "plugins"):
+        assert open_session(plugin_paths=folder).seen_by == "one"

@@ -61,3 +61,12 @@ def test_a_method_can_be_mixed_into_one_entity(session):
     assert session.get("Task", first["id"]) is first
     with pytest.raises(ConfigurationError):
         mixin(second, Stateful)
+
+
+def test_headers_and_labels_are_written_as_one_likes(session):
+    task = session.query("select name from Task").first()
+    bold = {"header": "**{}**".format, "label": str.upper}
+    text = formatter.format(task, bold, None, False, 4, False)
+    assert text.startswith(f"**{task}**\n      ")
+    assert f"      NAME: {task['name']}" in text
+    assert formatter.format(task, formatters=bold, indent=4) == "    " + text
