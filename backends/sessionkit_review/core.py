@@ -170,7 +170,9 @@ class ReviewCore(ReviewProtocol):
                 f"a {entity_type} cannot be told by {', '.join(unfit) or 'nothing'}",
                 hint="identifying_keys are names of values or references",
             )
-        asked = self.select(entity_type, *dict.fromkeys([*kind.default_projections, *names]))
+        # What the found one has is compared with all of `data`, and comes along at once.
+        compared = [name for name in data if kind.attributes[name].kind in {"scalar", "reference"}]
+        asked = self.select(entity_type, *dict.fromkeys([*kind.default_projections, *compared]))
         found = asked.where(**{name: data[name] for name in names}).limit(2).all()
         if len(found) > 1:
             raise MultipleResultsFound(

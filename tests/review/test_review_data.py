@@ -14,6 +14,7 @@ from sessionkit_review.locations import (
     File,
     FileWrapper,
     IdStructure,
+    OriginStructure,
     String,
 )
 
@@ -369,3 +370,16 @@ def test_a_container_is_a_folder(session, file, tmp_path):
     folder = disk.get_resource_identifier(container)
     assert disk.accessor.is_container(folder)
     assert disk.get_resource_identifier(member) == f"{folder}/{member['id']}.txt"
+
+
+def test_a_location_may_only_note_where_files_are(session, file, tmp_path, open_session):
+    noting = session.ensure("Location", {"name": "noting"})
+    noting.accessor, noting.structure = DiskAccessor(), OriginStructure()
+    noting.setup.keeps_files = False
+    component = session.create_component(file, location=noting)
+    assert noting.get_filesystem_path(component) == str(file)
+    asked = open_session().select("ComponentLocation", "resource_identifier")
+    there = asked.where(component_id=component["id"]).one()
+    assert there["resource_identifier"] == str(file)
+    noting.remove_component(component)
+    assert file.exists()
