@@ -117,6 +117,7 @@ class SessionEngine(metaclass=Singleton):
         self.inherited = False
         self.reset_own_state()
         self.closed = False
+        self._opened = False
         fork.aware(self)
 
     # --- what a backend says ---
@@ -400,7 +401,8 @@ class SessionEngine(metaclass=Singleton):
         if not self._is_sibling:
             self._family.closed = True
         self._quietly(self.on_close)
-        self._announce("sessionkit.session.closed")
+        if self._opened:
+            self._announce("sessionkit.session.closed")
         if self._hub is not None and not self._is_sibling and not self.inherited:
             self._quietly(self._hub.close)
 
@@ -472,6 +474,7 @@ class SessionEngine(metaclass=Singleton):
 
     def announce_opened(self) -> None:
         """Say on the hub that the session is there; only a hub that was chosen for it can have listeners."""
+        self._opened = True
         self._announce("sessionkit.session.opened")
 
     def _announce(self, topic: str, **data: Any) -> None:

@@ -1,8 +1,37 @@
 """What holds for every test."""
 
+import os
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from sessionkit.secrets import registry
+
+_TEMPORARY = pytest.StashKey()
+
+
+def pytest_configure(config):
+    """Have all that a test, or a process that it kills, puts into the temporary directory in one place.
+
+    And let Ctrl-C mean something to the programs that are started.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so a shell starts what it puts in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if not hasattr(config, "workerinput"):
+        config.stash[_TEMPORARY] = os.environ["TMPDIR"] = tempfile.mkdtemp(prefix="sk-")
+        Path(os.environ["TMPDIR"]).chmod(0o711)  # some tests go on as another user
+        tempfile.tempdir = None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session, exitstatus):
+    """Leave it for whoever looks into what failed."""
+    folder = session.config.stash.get(_TEMPORARY, None)
+    if folder is not None and exitstatus == pytest.ExitCode.OK:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

@@ -28,7 +28,7 @@ _ROADS = {0: "dry", 1: "moist", 2: "wet", 3: "ponding", 6: "partial snow", 10: "
 def demo(stage: Stage) -> None:
     """Find the worst alert, the cameras in it, what they see; fetch their pictures; keep a collection."""
     folder = Path(tempfile.mkdtemp(prefix="sessionkit-demo-"))
-    with HeliosSession(base_dir=folder) as session:
+    with HeliosSession() as session:
         with stage.step("sign in; a token is fetched once, and kept for the next process") as said:
             said.append(str(session))
         with stage.step("find the alerts now in force") as said:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+import stat
 import tempfile
 import threading
 from contextlib import suppress
@@ -19,10 +20,33 @@ from uuid import uuid4
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_ATTEMPTS = 5
+
+
+def _bells(prefix: str) -> list[Path]:
+    """The sockets whose names begin so, in this user's own folder."""
+    try:
+        found = list(_folder().iterdir()) if _is_ours(_folder()) else []
+    except OSError:
+        return []
+    return [path for path in found if path.name.startswith(prefix) and path.is_socket()]
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether nobody else put it there: anybody may write to the temporary directory."""
+    try:
+        status = folder.lstat()
+    except FileNotFoundError:
+        return True
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == _user()
+
+
+def _user() -> int:
+    return os.getuid() if hasattr(os, "getuid") else 0
+
 
 def _folder() -> Path:
-    user = os.getuid() if hasattr(os, "getuid") else 0
-    return Path(tempfile.gettempdir()) / f"sessionkit-{user}"
+    return Path(tempfile.gettempdir()) / f"sessionkit-{_user()}"
 
 
 def _prefix(where: str) -> str:
@@ -34,7 +58,7 @@ def ring(where: str) -> int:
     woken = 0
     if not hasattr(socket, "AF_UNIX"):
         return woken
-    for bell in _folder().glob(f"{_prefix(where)}-*"):
+    for bell in _bells(_prefix(where)):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as caller:
             caller.setblocking(False)
             try:
@@ -47,6 +71,28 @@ def ring(where: str) -> int:
             else:
                 woken += 1
     return woken
+
+
+def _hang(bell: socket.socket, path: Path) -> None:
+    """Bind to `path`; raises an OSError when that cannot be."""
+    for _ in range(_ATTEMPTS):
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        if not _is_ours(path.parent):
+            raise PermissionError(f"{path.parent} is somebody else's")
+        with suppress(FileNotFoundError):  # whoever took the last bell down removed the folder just now
+            bell.bind(str(path))
+            return
+    raise FileNotFoundError(path)
+
+
+def _sweep() -> None:
+    """Take down the bells of processes that were killed."""
+    for bell in _bells(""):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as caller, suppress(OSError):
+            try:
+                caller.connect(str(bell))
+            except ConnectionRefusedError:
+                bell.unlink()
 
 
 class Doorbell:
@@ -63,10 +109,10 @@ class Doorbell:
         self._path = _folder() / f"{_prefix(where)}-{uuid4().hex[:8]}"
         if not hasattr(socket, "AF_UNIX"):
             return
+        _sweep()
         bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
-            _folder().mkdir(mode=0o700, exist_ok=True)
-            bell.bind(str(self._path))
+            _hang(bell, self._path)
         except OSError:  # a temporary directory with too long a name, or that is not ours
             bell.close()
             return
@@ -92,3 +138,4 @@ class Doorbell:
         self._socket = None
         with suppress(OSError):
             self._path.unlink()
+            self._path.parent.rmdir()  # unless there are others

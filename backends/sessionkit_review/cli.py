@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
 import sessionkit
+from sessionkit.cli.output import as_file
 from sessionkit_review.session import ReviewSession
 from sessionkit_review.stubs import stubs as stubs_of
 
@@ -40,17 +38,5 @@ def stubs(profile: str | None, output: str) -> None:
     if output == "-":
         click.echo(text, nl=False)
         return
-    _write(Path(output), text)
+    as_file(Path(output), text)
     click.echo(f"{output}: {text.count(chr(10))} lines", err=True)
-
-
-def _write(path: Path, text: str) -> None:
-    handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=".stubs-", suffix=".pyi")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise

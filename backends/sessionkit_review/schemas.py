@@ -11,14 +11,14 @@ import json
 import logging
 import os
 import re
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from sessionkit.files import replacing
 from sessionkit.paths import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 log = logging.getLogger(__name__)
 
@@ -78,21 +78,12 @@ class SchemaCache:
         body = json.dumps(schemas, separators=(",", ":")).encode()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._write(self.path(version), f"{_checksum(body)}\n".encode() + body)
+            with replacing(self.path(version)) as file:
+                file.write(f"{_checksum(body)}\n".encode() + body)
             for old in sorted(self._folder.glob(f"{self._prefix}-*.json"), key=_age)[KEPT:]:
                 old.unlink(missing_ok=True)
         except OSError as error:
             log.warning("the schema cannot be kept in %s: %s", self._folder, error)
-
-    def _write(self, path: Path, content: bytes) -> None:
-        handle, name = tempfile.mkstemp(dir=self._folder, prefix=".schema-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
 
 
 def _checksum(body: bytes) -> str:

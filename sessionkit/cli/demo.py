@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from sessionkit.sandbox import Sandbox
 
 GROUP: Final = "sessionkit.demo"
+_HOMES: Final = ("HOME", "USERPROFILE", "APPDATA", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
 
 
 class Stage:
@@ -82,9 +84,10 @@ def demo(names: tuple[str, ...], as_json: bool) -> None:
 
     console = Console(quiet=as_json)
     begun = time.perf_counter()
-    with Sandbox() as sandbox:
+    with Sandbox() as sandbox, tempfile.TemporaryDirectory(prefix="sessionkit-home-") as home:
         console.print(f"The sandbox listens at [bold]{sandbox.url}[/].")
-        os.environ.update(sandbox.env)
+        # Tokens and caches of a sandbox are of no use afterwards; nor shall the user's own profiles matter.
+        os.environ.update(sandbox.env, **dict.fromkeys(_HOMES, home))
         stage = Stage(sandbox, console)
         for name in names or known:
             console.rule(f"[bold]{name}", align="left")

@@ -16,9 +16,12 @@ from rich.table import Table
 from rich.text import Text
 
 from sessionkit import secrets
+from sessionkit.errors import ConfigurationError
+from sessionkit.files import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from sessionkit.errors import SessionKitError
 
@@ -37,6 +40,24 @@ def as_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: st
     for row in rows:
         table.add_row(*(escape(_printable(secrets.redact(str(cell)))) for cell in row))
     Console().print(table)
+
+
+def as_json_line(value: Any) -> None:
+    """Print `value` as JSON on a line of its own, secrets removed: one of many."""
+    click.echo(secrets.redact(json.dumps(value, default=str)))
+
+
+def as_file(path: Path, text: str) -> None:
+    """Write `text` to a file, whole or not at all.
+
+    Raises:
+        ConfigurationError: when there cannot be such a file.
+    """
+    try:
+        with replacing(path) as file:
+            file.write(text.encode())
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def _printable(text: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import queue
+import socket
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +18,13 @@ from urllib3.exceptions import (
 )
 from urllib3.poolmanager import PoolManager, ProxyManager
 from urllib3.util import Timeout
-from urllib3.util.connection import allowed_gai_family, is_connection_dropped
+from urllib3.util.connection import allowed_gai_family, create_connection, is_connection_dropped
 
 from sessionkit import fork
 from sessionkit.http.answer import Answer, Arrived, BoundedReader, Buffered, Socket, TLSSocket
-from sessionkit.http.names import addresses
+from sessionkit.http.names import connect
 
 if TYPE_CHECKING:
-    import socket
     from http.client import HTTPResponse
 
 
@@ -46,32 +47,21 @@ class _Bounded(connection.HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         """Connect to one of the host's addresses: together they have the time that urllib3 gives each."""
-        host, timeout = self._dns_host, self.timeout
-        end = time.monotonic() + (timeout or 0.0)
-        found = self._found()
         try:
-            for left in range(len(found), 0, -1):
-                self._dns_host = found[-left]
-                if timeout is not None:
-                    self.timeout = max(0.001, (end - time.monotonic()) / left)
-                try:
-                    return Socket.of(super()._new_conn())
-                except (NewConnectionError, ConnectTimeoutError):
-                    if left == 1:
-                        raise
-        finally:
-            self._dns_host, self.timeout = host, timeout
-        raise AssertionError("getaddrinfo gives an address or raises")
-
-    def _found(self) -> list[str]:
-        try:
-            return addresses(self._dns_host, self.port, allowed_gai_family(), self.timeout)
+            plain = connect(self._dns_host, self.port, allowed_gai_family(), self.timeout, self._attempt)
         except TimeoutError as error:
-            raise ConnectTimeoutError(self, str(error)) from error
+            raise ConnectTimeoutError(self, f"{self.host} took too long to connect to: {error}") from error
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
         except OSError as error:
-            raise NameResolutionError(self.host, self, error) from error  # type: ignore[arg-type]
+            raise NewConnectionError(self, f"no connection to {self.host}: {error}") from error
         except UnicodeError as error:
             raise LocationParseError(f"{self.host!r}: {error}") from error
+        sys.audit("http.client.connect", self, self.host, self.port)
+        return Socket.of(plain)
+
+    def _attempt(self, address: tuple[str, int], seconds: float | None) -> socket.socket:
+        return create_connection(address, seconds, self.source_address, self.socket_options)
 
     def send(self, data: Any) -> None:
         """A kept connection's socket still has the timeout of the call before."""

@@ -1,4 +1,4 @@
-"""Host names, looked up within a deadline.
+"""Host names, looked up and connected to within a deadline.
 
 The system's `getaddrinfo` takes as long as its name servers let it, and cannot be interrupted: with a server
 that does not answer, half a minute and more. So it runs in a thread of its own, left behind when time is up.
@@ -10,7 +10,12 @@ import ipaddress
 import queue
 import socket
 import threading
-from typing import Any
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def addresses(host: str, port: int, family: int, seconds: float | None) -> list[str]:
@@ -42,6 +47,37 @@ def addresses(host: str, port: int, family: int, seconds: float | None) -> list[
     if isinstance(found, Exception):
         raise found
     return _texts(found)
+
+
+def connect(
+    host: str,
+    port: int,
+    family: int,
+    seconds: float | None,
+    attempt: Callable[[tuple[str, int], float | None], socket.socket] = socket.create_connection,
+) -> socket.socket:
+    """A connection to one of the addresses of `host`: together, they and their lookup have these seconds.
+
+    Args:
+        host: A name or an address.
+        port: Of the service.
+        family: Of addresses, as for `getaddrinfo`.
+        seconds: None waits as long as the system does.
+        attempt: Connects to one address and port, within the seconds it is given.
+
+    Raises:
+        OSError, UnicodeError: what the lookup raises, or the attempt at the last address.
+    """
+    end = None if seconds is None else time.monotonic() + seconds
+    found = addresses(host, port, family, seconds)
+
+    def share(left: int) -> float | None:
+        return None if end is None else max(0.001, (end - time.monotonic()) / left)
+
+    for left in range(len(found), 1, -1):
+        with suppress(OSError):
+            return attempt((found[-left], port), share(left))
+    return attempt((found[-1], port), share(1))
 
 
 def _texts(found: list[Any]) -> list[str]:

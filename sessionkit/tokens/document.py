@@ -1,12 +1,10 @@
-"""The token file itself: its JSON, a reading that trusts nothing, a replacement that is never half done."""
+"""The token file itself: its JSON, and a reading that trusts nothing."""
 
 from __future__ import annotations
 
 import json
 import os
-import secrets
 import stat
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sessionkit.tokens.token import Token
@@ -22,9 +20,6 @@ _MAX_OTHERS = 255
 _KEPT_AFTER_END = 30 * 24 * 3600.0
 _READ_FLAGS = (
     os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-)
-_WRITE_FLAGS = (
-    os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 )
 
 
@@ -82,44 +77,3 @@ def encode(tokens: dict[str, Token]) -> bytes:
     """The content for `tokens`."""
     entries = {name: token.to_json() for name, token in tokens.items()}
     return json.dumps({"version": 1, "tokens": entries}, indent=1).encode()
-
-
-def temporary_name(path: Path, tag: str) -> str:
-    """The name under which a replacement of `path` is written."""
-    return f".{path.name}.{tag}.tmp"
-
-
-def is_temporary(path: Path, other: Path) -> bool:
-    """Whether `other` is, by its name, a replacement of `path`."""
-    return other.name.startswith(f".{path.name}.") and other.suffix == ".tmp"
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Replace the file by `content`, mode 0600: at every moment there is the old file or the new one.
-
-    Raises:
-        OSError: the directory or disk does not allow it; the old file is untouched.
-    """
-    temporary = path.parent / temporary_name(path, secrets.token_hex(8))
-    descriptor = os.open(temporary, _WRITE_FLAGS, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-        temporary.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
-    _sync_directory(path.parent)
-
-
-def _sync_directory(path: Path) -> None:
-    """Have the new name survive a power cut, where directories can be synced."""
-    with suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

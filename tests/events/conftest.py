@@ -1,7 +1,8 @@
 import asyncio
 
 import pytest
-from event_servers import QUICK, EventServer, RedisServer
+from event_servers import QUICK, EventServer
+from redis_kit import redis_in
 
 from sessionkit.events import EventHub
 
@@ -43,9 +44,8 @@ def connected(make_hub):
 
 @pytest.fixture
 def redis_server(tmp_path):
-    server = RedisServer(tmp_path).start()
-    yield server
-    server.stop()
+    with redis_in(tmp_path) as server:
+        yield server
 
 
 @pytest.fixture

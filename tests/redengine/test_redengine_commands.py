@@ -8,9 +8,11 @@ import json
 import os
 import select
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -26,9 +28,10 @@ from sessionkit.errors import ConfigurationError, SessionKitError
 from sessionkit.testing.tools import wait_until
 from sessionkit_redengine import FuncTask, doorbell
 from sessionkit_redengine.chart import Chart
-from sessionkit_redengine.commands import load, tasks
+from sessionkit_redengine.commands import tasks
 from sessionkit_redengine.errors import TaskNotFound
 from sessionkit_redengine.history import RunRecord, open_database
+from sessionkit_redengine.target import load
 
 APP = """
 from sessionkit_redengine import RedEngine
@@ -124,6 +127,33 @@ def test_charts(app, tmp_path):
     assert "<svg" in (tmp_path / "chart.svg").read_text()
 
 
+def test_charts_for_programs(app, tmp_path):
+    _, history = app
+    runs = json.loads(invoke("--history", history, "chart", "--json", "--svg", tmp_path / "chart.svg"))
+    assert [(run["task"], run["action"]) for run in runs] == [("fine", "success"), ("broken", "fail")]
+    assert "<svg" in (tmp_path / "chart.svg").read_text()
+    assert json.loads(invoke("--app", "jobs:app", "chart", "later", "--json")) == []
+
+
+def test_orders_for_programs(app):
+    session, history = app
+    for order, paused in (("run", set()), ("pause", {"fine"}), ("resume", set())):
+        told = json.loads(invoke("--history", history, order, "fine", "--json"))
+        assert told == {"order": order, "tasks": ["fine"], "schedulers": 0, "runs": []}
+        assert session.history.paused("redengine") == paused
+    assert session.history.orders("redengine") == [("fine", "run")]
+
+
+def test_running_here_for_programs(app):
+    done = json.loads(invoke("--app", "jobs:app", "run", "fine", "--json"))
+    assert (done["schedulers"], [(run["task"], run["action"]) for run in done["runs"]]) == (
+        0,
+        [("fine", "success")],
+    )
+    failed = CliRunner().invoke(tasks, ["--app", "jobs:app", "run", "broken", "--json"])
+    assert (failed.exit_code, json.loads(failed.output)["runs"][0]["action"]) == (1, "fail")
+
+
 def test_running_here_when_no_scheduler_does(app):
     session, _ = app
     assert "fine  success" in invoke("--app", "jobs:app", "run", "fine")
@@ -139,10 +169,13 @@ def test_following_ends_quietly_with_ctrl_c(app):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "bufsize": 1}
     with subprocess.Popen(command, env=environment, start_new_session=True, **pipes) as process:
-        while not select.select([process.stdout], [], [], 0.2)[0]:
-            app[0].run("fine")  # until it says that it follows
-        process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=20)
+        try:
+            while not select.select([process.stdout], [], [], 0.2)[0]:
+                app[0].run("fine")  # until it says that it follows
+            process.send_signal(signal.SIGINT)
+            output, errors = process.communicate(timeout=20)
+        finally:
+            process.kill()
     assert (process.returncode, errors) == (0, "")
     assert "fine  success" in output
 
@@ -347,13 +380,43 @@ def test_a_doorbell_wakes_who_listens(tmp_path):
     assert not bell._path.exists()
 
 
-def test_the_bell_of_a_process_that_died_is_taken_down(tmp_path):
-    where = str(tmp_path / "runs.db")
+@pytest.fixture
+def temporary(monkeypatch):
+    """A temporary directory of this test's own; its name is short, as those of sockets must be."""
+    with tempfile.TemporaryDirectory(prefix="sk-") as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield Path(folder)
+
+
+def hung_by_the_dead(where):
+    """The bell of a process that was killed."""
     path = Path(doorbell._folder()) / f"{doorbell._prefix(where)}-dead"
     doorbell._folder().mkdir(exist_ok=True)
-    bind = f"s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind({str(path)!r})"
-    code = f"import socket, os; {bind}; os._exit(0)"
-    subprocess.run([sys.executable, "-c", code], check=True)
-    assert path.exists()
-    assert doorbell.ring(where) == 0
-    assert not path.exists()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell:
+        bell.bind(str(path))
+    return path
+
+
+def test_the_bell_of_a_process_that_died_is_taken_down(temporary):
+    bell = hung_by_the_dead("runs.db")
+    assert doorbell.ring("runs.db") == 0
+    assert not bell.exists()
+
+
+def test_who_hangs_a_bell_takes_down_those_of_the_dead_and_the_last_leaves_nothing(temporary):
+    dead = hung_by_the_dead("forgotten.db")
+    bells = [doorbell.Doorbell(where, lambda: None) for where in ("one.db", "other.db")]
+    assert not dead.exists()
+    assert len(list(doorbell._folder().iterdir())) == 2
+    for bell in bells:
+        bell.close()
+    assert not list(temporary.iterdir())
+
+
+def test_a_folder_that_somebody_else_put_there_is_left_alone(temporary, tmp_path):
+    (tmp_path / "precious").touch()
+    doorbell._folder().symlink_to(tmp_path)
+    bell = doorbell.Doorbell("runs.db", lambda: None)
+    assert doorbell.ring("runs.db") == 0  # schedulers look for themselves, then
+    bell.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["precious"]

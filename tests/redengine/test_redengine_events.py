@@ -241,9 +241,10 @@ def test_tasks_in_a_pool_of_ones_own_find_the_current_sessions(make_session, pro
 
 
 @pytest.mark.xdist_group("dask")
-def test_tasks_on_a_cluster_find_the_current_sessions(make_session, profile):
+def test_tasks_on_a_cluster_find_the_current_sessions(make_session, profile, tmp_path):
     distributed = pytest.importorskip("distributed")
     options = {"n_workers": 1, "threads_per_worker": 2, "dashboard_address": ":0"}
+    options["local_directory"] = str(tmp_path)
     with distributed.LocalCluster(**options) as cluster, dask(cluster.scheduler_address) as pool:
         session = make_session(clock=SYSTEM_CLOCK, execution=pool)
         for name in "abcd":

@@ -378,10 +378,12 @@ on_dask = pytest.mark.xdist_group("dask")  # starting a cluster once takes long 
 
 
 @pytest.fixture(scope="module")
-def cluster():
+def cluster(tmp_path_factory):
     """A Dask cluster of this machine, whose worker is a process."""
     distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=":0") as made:
+    options = {"n_workers": 1, "threads_per_worker": 2, "dashboard_address": ":0"}
+    folder = str(tmp_path_factory.mktemp("dask"))
+    with distributed.LocalCluster(**options, local_directory=folder) as made:
         yield made.scheduler_address
 
 

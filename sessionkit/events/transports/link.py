@@ -19,6 +19,7 @@ from sessionkit.events.errors import EventHubConnectionError, EventHubPacketErro
 from sessionkit.events.transports.bounded import BoundedWebSocket
 from sessionkit.events.transports.reconnecting import LinkBroken
 from sessionkit.http.message import Request
+from sessionkit.http.names import connect
 from sessionkit.http.proxies import proxy_for, split_credentials
 from sessionkit.http.tls import shared_context
 from sessionkit.http.transport import Transport as HttpTransport
@@ -185,7 +186,7 @@ def _open_socket(options: Options, session_id: str, silence: float) -> Any:
             settings.update(_proxy_settings(proxy))
         else:
             # A socket of our own: websocket-client would ask the environment for a proxy once more.
-            plain = socket.create_connection((host, port), _CONNECT_SECONDS)
+            plain = connect(host, port, socket.AF_UNSPEC, _CONNECT_SECONDS)
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             settings["socket"] = context.wrap_socket(plain, server_hostname=host) if context else plain
         opened.connect(url, **settings)
