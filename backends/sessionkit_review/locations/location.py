@@ -137,7 +137,9 @@ class Location(Entity):
         """
         found = zip(components, self.get_component_availabilities(components), strict=True)
         if present := [component for component, percent in found if percent == 100.0]:
-            raise ComponentInLocation(f"{', '.join(map(str, present))} is in {self['name']} already")
+            raise ComponentInLocation(
+                f"{', '.join(map(str, present))} is in {self['name']} already", details=self._about(present)
+            )
         self.add_new_components(components, sources, recursive)
 
     def add_new_components(
@@ -172,7 +174,9 @@ class Location(Entity):
         """Bring one component's file here; its resource identifier."""
         if self.accessor is None or self.structure is None:
             raise LocationError(
-                f"the location {self['name']} has no accessor or structure here", hint="set them first"
+                f"the location {self['name']} has no accessor or structure here",
+                hint="set them first",
+                details=self._about([component]),
             )
         identifier = self.structure.get_resource_identifier(component, {"source_resource_identifier": origin})
         if self.setup.keeps_files:
@@ -192,6 +196,7 @@ class Location(Entity):
             raise LocationError(
                 f"{self['name']} has a file {identifier!r} already, which is not overwritten",
                 hint="give the component another name, or remove the file",
+                details=self._about([component]),
             )
         reached = source._reached() if isinstance(source, Location) else DiskAccessor()  # noqa: SLF001 - a location's too
         with _as_file(reached, origin) as path:
@@ -285,7 +290,9 @@ class Location(Entity):
         names = self._names([component["id"] for component in components])
         missing = [component for component in components if component["id"] not in names]
         if missing:
-            raise ComponentNotInLocation(f"{', '.join(map(str, missing))} is not in {self['name']}")
+            raise ComponentNotInLocation(
+                f"{', '.join(map(str, missing))} is not in {self['name']}", details=self._about(missing)
+            )
         decode = self.setup.transformer.decode
         return [decode(names[each["id"]], {"component": each}) for each in components]
 
@@ -335,6 +342,10 @@ class Location(Entity):
         if self.accessor is None:
             raise LocationError(f"the location {self['name']} has no accessor here", hint="set one first")
         return self.accessor
+
+    def _about(self, components: Iterable[Entity]) -> dict[str, Any]:
+        """The details of an error: identifiers, which may go to another process."""
+        return {"location_id": self["id"], "component_ids": [each["id"] for each in components]}
 
     @property
     def is_origin(self) -> bool:
