@@ -166,7 +166,10 @@ class ComponentOperations(RemoteOperations):
         Raises:
             ConfigurationError: when a file is not there.
             LocationError: when there is no location to add it to.
+            InvalidArgument: when `location` is no location.
         """
+        if not (location is None or location == "auto" or isinstance(location, Location)):
+            raise InvalidArgument(f'location is a location, "auto" or None, not {location!r}')
         values, text = dict(data or {}), os.fspath(path)
         match = _SEQUENCE.fullmatch(text)
         component, names = self._sequence(match, values) if match else self._file(Path(text), values)

@@ -372,6 +372,28 @@ def test_a_container_is_a_folder(session, file, tmp_path):
     assert disk.get_resource_identifier(member) == f"{folder}/{member['id']}.txt"
 
 
+def test_a_versions_component_is_its_own(session, file):
+    first, second = session.query("AssetVersion limit 2").all()
+    component = first.create_component(file, {"name": "own", "version_id": second["id"], "version": second})
+    assert component["version"] is first
+
+
+def test_what_is_no_location_is_refused(session, file, tmp_path, calls):
+    disk = session.ensure("Location", {"name": "refusing"})
+    disk.accessor, disk.structure = DiskAccessor(tmp_path / "disk"), IdStructure()
+    component = session.create_component(file, location=None)
+    before = calls()
+    for location in ("refusing", 5):
+        with pytest.raises(TypeError, match="location is a location"):
+            session.create_component(file, location=location)
+    assert calls() == before
+    for sources in ([None], [5]):
+        with pytest.raises(TypeError, match="a source is a location or a path"):
+            disk.add_components([component], sources)
+    with pytest.raises(TypeError, match="a source is a location or a path"):
+        disk.add_component(component, None)
+
+
 def test_a_location_may_only_note_where_files_are(session, file, tmp_path, open_session):
     noting = session.ensure("Location", {"name": "noting"})
     noting.accessor, noting.structure = DiskAccessor(), OriginStructure()

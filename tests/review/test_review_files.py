@@ -162,7 +162,8 @@ def test_transformers_change_names_on_their_way(session, version, picture, disk,
         def decode(self, resource_identifier, context=None):
             return resource_identifier.partition("|")[2]
 
-    disk.resource_identifier_transformer = Upper()
+    disk.resource_identifier_transformer = Upper(session)
+    assert disk.resource_identifier_transformer.session is session
     component = version.create_component(picture, location=disk)
     assert Path(disk.get_filesystem_path(component)).exists()
     noted = (

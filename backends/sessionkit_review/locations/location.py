@@ -15,6 +15,7 @@ from sessionkit_review.entity import Entity
 from sessionkit_review.errors import (
     ComponentInLocation,
     ComponentNotInLocation,
+    InvalidArgument,
     LocationError,
     ResourceNotFound,
     UnsupportedOperation,
@@ -133,7 +134,7 @@ class Location(Entity):
             ComponentNotInLocation: when one is not at its source.
             LocationError: when this location cannot be reached, cannot name a component, or has another file
                 of that name.
-            ConfigurationError: when there are not as many sources as components.
+            ConfigurationError: when there are not as many sources as components, or one is no source.
         """
         found = zip(components, self.get_component_availabilities(components), strict=True)
         if present := [component for component, percent in found if percent == 100.0]:
@@ -360,8 +361,10 @@ def _origins(pairs: Iterable[tuple[Entity, Source]]) -> dict[Entity, str]:
     for component, source in pairs:
         if isinstance(source, Location):
             located.setdefault(source, []).append(component)
-        else:
+        elif isinstance(source, (str, os.PathLike)):
             found[component] = os.fspath(source)
+        else:
+            raise InvalidArgument(f"a source is a location or a path, not {source!r}")
     for location, components in located.items():
         found.update(zip(components, location.get_resource_identifiers(components), strict=True))
     return found
