@@ -59,6 +59,7 @@ MODULES: Final = (
     "sessionkit_review.storage",
     "sessionkit_review.storage_wizard",
     "sessionkit_review.errors",
+    "sessionkit_review.logging",
     "sessionkit_helios",
     "sessionkit_redengine",
 )

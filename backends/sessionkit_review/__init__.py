@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from sessionkit_review.collection import Collection
 from sessionkit_review.entity import Entity
 from sessionkit_review.errors import ReviewError, ServerError
+from sessionkit_review.factory import mixin
 from sessionkit_review.query import QueryResult
 from sessionkit_review.session import ReviewSession
 from sessionkit_review.symbols import CREATED, DELETED, MODIFIED, NOT_SET
@@ -40,6 +41,7 @@ __all__ = [
     "ServerError",
     "Session",
     "SessionAuthentication",
+    "mixin",
 ]
 
 

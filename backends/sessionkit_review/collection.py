@@ -87,12 +87,14 @@ class Collection(MutableSequence[Entity]):
         return f"<{type(self).__name__} {self._items!r}>"
 
 
-def checked(attribute: Attribute, items: Iterable[Any]) -> list[Entity]:
-    """`items` as a collection may hold them.
+def checked(attribute: Attribute, items: Iterable[Any] | None) -> list[Entity]:
+    """`items` as a collection may hold them; none for None.
 
     Raises:
         DuplicateItem, ConfigurationError: when it may not.
     """
+    if items is None:
+        return []
     if isinstance(items, (str, Mapping)) or not isinstance(items, Iterable):
         raise ConfigurationError(f"{attribute.name} takes entities, not a {type(items).__name__}")
     found = list(items)
@@ -122,11 +124,13 @@ class KeyValues(MutableMapping[str, Any]):
     def _state(self, item: Entity) -> Any:
         return self.entity.session.unit.state(item)
 
-    def _items(self) -> dict[str, Entity]:
+    def _there(self) -> list[Entity]:
         # What was deleted, or created and taken back, is no longer among the session's entities.
         here = self.entity.session.entities
-        there = [item for item in self.collection if item in here and self._state(item) is not DELETED]
-        return {self._name(item): item for item in there}
+        return [item for item in self.collection if item in here and self._state(item) is not DELETED]
+
+    def _items(self) -> dict[str, Entity]:
+        return {self._name(item): item for item in self._there()}
 
     def _name(self, item: Entity) -> str:
         return str(item["key"])
@@ -137,15 +141,16 @@ class KeyValues(MutableMapping[str, Any]):
     def __len__(self) -> int:
         return len(self._items())
 
-    def replace(self, values: Mapping[str, Any]) -> None:
-        """Have exactly these.
+    def replace(self, values: Mapping[str, Any] | None) -> None:
+        """Have exactly these; none for None.
 
         Raises:
             ConfigurationError: when `values` is no mapping.
         """
-        if not isinstance(values, Mapping):
+        wanted = {} if values is None else values
+        if not isinstance(wanted, Mapping):
             raise ConfigurationError(f"{self.attribute.name} takes a mapping, not a {type(values).__name__}")
-        wanted = dict(values)
+        wanted = dict(wanted)
         for name in [name for name in self if name not in wanted]:
             del self[name]
         self.update(wanted)
@@ -208,6 +213,15 @@ class CustomAttributes(KeyValues):
 
     __slots__ = ()
 
+    def _items(self) -> dict[str, Entity]:
+        found: dict[str, Entity] = {}
+        for item in self._there():
+            name = self._name(item)
+            # A project may have an attribute of its own beside everybody's of the same name.
+            if name not in found or item["configuration_id"] == self._configuration(name)["id"]:
+                found[name] = item
+        return found
+
     def _name(self, item: Entity) -> str:
         name = item["key"]
         return str(name) if name is not NOT_SET else str(item["configuration"]["key"])
@@ -236,6 +250,11 @@ class CustomAttributes(KeyValues):
     def __delitem__(self, key: str) -> None:
         """Give it its default again; the attribute itself stays."""
         self[key] = self._configuration(key)["default"]
+
+    def clear(self) -> None:
+        """Give each its default again."""
+        for key in list(self):
+            del self[key]
 
     def _item(self, configuration: Entity) -> Entity:
         """The value's entity, which exists for every configuration as soon as its owner does."""

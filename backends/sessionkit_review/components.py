@@ -13,7 +13,7 @@ from sessionkit.errors import ConfigurationError, UnexpectedResponse
 from sessionkit.transfer import Part, digest_of, upload, upload_parts
 from sessionkit_review import symbols
 from sessionkit_review.collection import Collection
-from sessionkit_review.entity import Entity
+from sessionkit_review.entity import Entity, known
 from sessionkit_review.errors import InvalidArgument, LocationError
 from sessionkit_review.locations.disk import DiskAccessor
 from sessionkit_review.locations.location import Location, Setup
@@ -22,12 +22,13 @@ from sessionkit_review.remote import RemoteOperations
 from sessionkit_review.storage import setup_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sessionkit.transfer import Progress
     from sessionkit_review.locations.server import ServerAccessor
 
 _SEQUENCE = re.compile(r"(?P<head>.*?)%(?P<padding>\d*)d(?P<tail>[^/\\]*?)\s+\[(?P<ranges>[\d,\s-]+)\]$")
+_ELSEWHERE: Final = 'one that is on another machine needs its "size" in data'
 MB: Final = 1 << 20
 # Bytes of a part by the size of the file: never more than the 10,000 parts that storages take.
 _PART_SIZES: Final = ((128 * MB, 8 * MB), (1024 * MB, 16 * MB), (8192 * MB, 32 * MB), (65536 * MB, 64 * MB))
@@ -156,7 +157,8 @@ class ComponentOperations(RemoteOperations):
         >>> session.create_component("/renders/beauty.%04d.exr [1001-1040]", {"version_id": version["id"]})
 
         Args:
-            path: A file; or a sequence as "head.%04d.tail [1-4, 6]".
+            path: A file; or a sequence as "head.%04d.tail [1-4, 6]". It need not be on this machine when
+                `data` tells its "size".
             data: Values for the component, whose name is "main" by the server's own default. One that is
                 named "ftrackreview-mp4" and so on is noted in ftrack.review, where the web player looks.
             location: Where it is added; "auto" picks one, None leaves it where it is.
@@ -164,7 +166,10 @@ class ComponentOperations(RemoteOperations):
         Raises:
             ConfigurationError: when a file is not there.
             LocationError: when there is no location to add it to.
+            InvalidArgument: when `location` is no location.
         """
+        if not (location is None or location == "auto" or isinstance(location, Location)):
+            raise InvalidArgument(f'location is a location, "auto" or None, not {location!r}')
         values, text = dict(data or {}), os.fspath(path)
         match = _SEQUENCE.fullmatch(text)
         component, names = self._sequence(match, values) if match else self._file(Path(text), values)
@@ -193,24 +198,21 @@ class ComponentOperations(RemoteOperations):
         return said[0] if said else PurePath(path).suffix
 
     def _file(self, path: Path, values: dict[str, Any]) -> tuple[Entity, dict[str, str]]:
-        if not path.is_file():
-            raise ConfigurationError(f"there is no file {path}")
+        if values.get("size") is None and not path.is_file():
+            raise ConfigurationError(f"there is no file {path}", hint=_ELSEWHERE)
         kind = self.file_type_of(str(path))
-        data = {"file_type": kind, "size": path.stat().st_size, **values}
+        data = {"file_type": kind, **values}
+        if data.get("size") is None:
+            data["size"] = path.stat().st_size
         component = self.create("FileComponent", data)
         return component, {component["id"]: str(path.absolute())}
 
     def _sequence(self, match: re.Match[str], values: dict[str, Any]) -> tuple[Entity, dict[str, str]]:
         padding = int(match["padding"] or 0)
         files = {n: Path(f"{match['head']}{n:0{padding}d}{match['tail']}") for n in _numbers(match["ranges"])}
-        missing = [file for file in files.values() if not file.is_file()]
-        if missing:
-            raise ConfigurationError(
-                f"{len(missing)} files of the sequence are missing, such as {missing[0]}"
-            )
-        sizes = {number: file.stat().st_size for number, file in files.items()}
+        sizes = _sizes(files, values.get("size"))
         kind = self.file_type_of(f"{match['head']}%0{padding}d{match['tail']}")
-        data = {"file_type": kind, "size": sum(sizes.values()), "padding": padding, **values}
+        data = {"file_type": kind, "padding": padding, "size": sum(sizes.values()), **values}
         sequence = self.create("SequenceComponent", data)
         names = {sequence["id"]: os.path.abspath(f"{match['head']}%0{padding}d{match['tail']}")}  # noqa: PTH100 - a pattern, no path
         for number, file in files.items():
@@ -274,19 +276,17 @@ class ComponentOperations(RemoteOperations):
             OSError: the file cannot be read.
         """
         file = Path(path)
-        size = file.stat().st_size
+        size, name = file.stat().st_size, self._file_name(component_id, file)
         each = part_size or part_size_of(size)
         count = -(-size // each)
         if count <= 2:
             checksum = base64.b64encode(bytes.fromhex(digest_of(file))).decode()
-            where = self.get_upload_metadata(component_id, file.name, size, checksum)
-            headers = {str(name): str(value) for name, value in (where.get("headers") or {}).items()}
-            headers.setdefault(
-                "Content-Type", mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-            )
+            where = self.get_upload_metadata(component_id, name, size, checksum)
+            headers = {str(key): str(value) for key, value in (where.get("headers") or {}).items()}
+            headers.setdefault("Content-Type", mimetypes.guess_type(name)[0] or "application/octet-stream")
             upload(self, file, where["url"], headers=headers, progress=progress)
             return
-        where = self.get_upload_metadata(component_id, file.name, size, parts=count)
+        where = self.get_upload_metadata(component_id, name, size, parts=count)
         try:
             parts = [Part(int(each["part_number"]), str(each["signed_url"])) for each in where["urls"]]
             upload_id = str(where["upload_id"])
@@ -296,6 +296,15 @@ class ComponentOperations(RemoteOperations):
         tags = [{"part_number": part.number, "e_tag": part.etag.strip('"')} for part in sent]
         operation = {"action": "complete_multipart_upload", "component_id": component_id}
         self.send_operations([{**operation, "upload_id": upload_id, "parts": tags}])
+
+    def _file_name(self, component_id: str, file: Path) -> str:
+        """What the server is to call a component's file: as the component, where that is known here."""
+        component = self.entities.get("FileComponent", component_id)
+        values = {} if component is None else known(component)
+        if not values.get("name"):
+            return file.name
+        suffix = str(values.get("file_type") or "").lstrip(".")
+        return f"{values['name']}.{suffix}" if suffix else str(values["name"])
 
     def download_component(self, component: Entity, path: str | os.PathLike[str], **options: Any) -> Path:
         """Fetch a component's file from the server; it is there whole, or not at all.
@@ -349,6 +358,17 @@ class ComponentOperations(RemoteOperations):
         if job is None:
             raise UnexpectedResponse(f"the server began job {job_id}, and does not know it")
         return job
+
+
+def _sizes(files: Mapping[int, Path], whole: int | None) -> dict[int, int]:
+    """The size of each file of a sequence: its own, or its share of what the `whole` is said to have."""
+    if whole is not None:
+        return dict.fromkeys(files, round(whole / max(1, len(files))))
+    if missing := [file for file in files.values() if not file.is_file()]:
+        raise ConfigurationError(
+            f"{len(missing)} files of the sequence are missing, such as {missing[0]}", hint=_ELSEWHERE
+        )
+    return {number: file.stat().st_size for number, file in files.items()}
 
 
 def _numbers(ranges: str) -> list[int]:

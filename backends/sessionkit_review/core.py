@@ -10,7 +10,7 @@ from sessionkit.errors import ConfigurationError, UnexpectedResponse
 from sessionkit.events import Event
 from sessionkit_review import encoding
 from sessionkit_review.entity import Entity
-from sessionkit_review.errors import MultipleResultsFound, UnknownAttribute
+from sessionkit_review.errors import InvalidArgument, MultipleResultsFound, UnknownAttribute
 from sessionkit_review.expression import criterion
 from sessionkit_review.identity import as_key
 from sessionkit_review.protocol import ReviewProtocol
@@ -93,6 +93,8 @@ class ReviewCore(ReviewProtocol):
         """
         kind = self.types[entity_type]
         names = kind.primary_key_attributes
+        if entity_key is None:
+            raise InvalidArgument(f"the key of a {entity_type} is {' and '.join(names)}, not None")
         values = [entity_key] if isinstance(entity_key, (str, int)) else entity_key
         if isinstance(values, dict) and set(values) == set(names):
             values = [values[name] for name in names]
@@ -151,14 +153,14 @@ class ReviewCore(ReviewProtocol):
         Args:
             entity_type: Its type.
             data: Its values.
-            identifying_keys: By which of them it is found; by all when None.
+            identifying_keys: By which of them it is found; by all when there are none.
 
         Raises:
             MultipleResultsFound: when there are several.
             UnknownAttribute: when one of them is not in `data`; a KeyError.
             ConfigurationError: when it cannot be told by these.
         """
-        names = list(data if identifying_keys is None else identifying_keys)
+        names = list(identifying_keys or data)
         kind = self.types[entity_type]
         if unknown := [name for name in names if name not in data]:
             raise UnknownAttribute(f"data does not say what {', '.join(unknown)} of the {entity_type} is")
@@ -168,7 +170,9 @@ class ReviewCore(ReviewProtocol):
                 f"a {entity_type} cannot be told by {', '.join(unfit) or 'nothing'}",
                 hint="identifying_keys are names of values or references",
             )
-        asked = self.select(entity_type, *dict.fromkeys([*kind.default_projections, *names]))
+        # What the found one has is compared with all of `data`, and comes along at once.
+        compared = [name for name in data if kind.attributes[name].kind in {"scalar", "reference"}]
+        asked = self.select(entity_type, *dict.fromkeys([*kind.default_projections, *compared]))
         found = asked.where(**{name: data[name] for name in names}).limit(2).all()
         if len(found) > 1:
             raise MultipleResultsFound(
@@ -209,8 +213,8 @@ class ReviewCore(ReviewProtocol):
         with self.unit.lock:
             self.entities.clear()
         self.custom_attributes.clear()
-        self.tell("ftrack.api.session.reset", session=self)
         self.tell("ftrack.api.session.configure-location", session=self)
+        self.tell("ftrack.api.session.reset", session=self)
 
     def tell(self, topic: str, **data: Any) -> list[Any]:
         """Tell those who subscribed on this session's own hub, now and nobody else; what they answered."""

@@ -35,14 +35,30 @@ class Configurations:
 def configurations_of(entity: Entity) -> dict[str, Entity]:
     """The configurations that apply to an entity, by key."""
     kind, object_type = _kind(entity), _value(entity, "object_type_id")
-    project = _value(entity, "project_id")
-    found: dict[str, Entity] = {}
+    everywhere: list[Entity] = []
+    particular: list[Entity] = []
     for each in entity.session.custom_attributes.all():
         fits = each["entity_type"] == kind and each["object_type_id"] in {None, object_type}
         inherited = bool(each["is_hierarchical"]) and kind in {"task", "show"}
-        if (fits or inherited) and each["project_id"] in {None, project}:
-            found[each["key"]] = each
-    return found
+        if fits or inherited:
+            (everywhere if each["project_id"] is None else particular).append(each)
+    if particular:
+        # Asked only where it matters, as it may have to be loaded. What is the project's own comes before
+        # what is everybody's.
+        project = _project_id(entity)
+        everywhere += [each for each in particular if each["project_id"] == project]
+    return {each["key"]: each for each in everywhere}
+
+
+def _project_id(entity: Entity) -> str | None:
+    """The project that an entity belongs to: a version's is its asset's, and an asset's is its parent's."""
+    if entity.entity_type == "Project":
+        return entity.primary_key[0]
+    if "project_id" in entity.attributes:
+        return _value(entity, "project_id")
+    name = next((each for each in ("asset", "parent") if each in entity.attributes), None)
+    above = entity[name] if name else None
+    return _project_id(above) if above else None
 
 
 def _value(entity: Entity, name: str) -> str | None:

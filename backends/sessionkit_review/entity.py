@@ -14,6 +14,8 @@ from sessionkit_review.symbols import NOT_SET
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from typing_extensions import Self
+
     from sessionkit_review.attributes import Attributes
     from sessionkit_review.session import ReviewSession
 
@@ -124,6 +126,13 @@ class Entity(MutableMapping[str, Any]):
 
     def __str__(self) -> str:
         return repr(self)
+
+    def __copy__(self) -> Self:
+        """Itself: an entity exists once in a session, also in copies of what refers to it."""
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
 
     def __reduce__(self) -> Any:
         raise TypeError(

@@ -18,10 +18,13 @@ What is wrong on this side is a `ReviewError`; those about keys are a KeyError o
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sessionkit import errors as base
 from sessionkit.errors import SessionKitError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class ReviewError(SessionKitError):
@@ -117,7 +120,17 @@ class NotUnique(ReviewError):
 
 
 class LocationError(ReviewError):
-    """A component cannot be had from, or put to, a location."""
+    """A component cannot be had from, or put to, a location.
+
+    Attributes:
+        details: What it is about: "location_id", and "component_ids" where it is about some.
+    """
+
+    def __init__(
+        self, message: str = "", *, hint: str = "", details: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.details = dict(details or {})
 
 
 class ComponentInLocation(LocationError):

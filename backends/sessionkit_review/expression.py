@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sessionkit.errors import ConfigurationError
 from sessionkit_review.entity import Entity
+from sessionkit_review.errors import InvalidArgument
 from sessionkit_review.identity import as_tuple
 from sessionkit_review.values import UTC, is_date, plain
 
@@ -56,6 +57,8 @@ def read(expression: str, projections: Mapping[str, Sequence[str]] | Any) -> Ask
         expression: "Task where ...", or "select ... from Task where ...".
         projections: Gives what is selected of an entity type when nothing is said.
     """
+    if not isinstance(expression, str):
+        raise InvalidArgument(f"a query is a text, not a {type(expression).__name__}")
     found: dict[str, int | None] = {"offset": 0, "limit": None}
     kept, depth, end = [], 0, 0
     for piece in _PIECE.finditer(expression):

@@ -43,7 +43,7 @@ class Loader:
         attribute = entity.attributes[name]
         session = self._session
         if session.unit.state(entity) is not CREATED:
-            if not session.flags.auto_populate or session.closed:
+            if not session.flags.auto_populate:
                 return NOT_SET
             if (
                 session.entity_store is not None
@@ -58,7 +58,7 @@ class Loader:
         """Load all attributes of an entity that are not here, in one call."""
         session = self._session
         missing = [each for name, each in entity.attributes.items() if name not in entity._data]
-        if not missing or not session.flags.auto_populate or session.closed or not self._exists(entity):
+        if not missing or not session.flags.auto_populate or not self._exists(entity):
             return
         chunk = self._chunk(entity, [attribute.name for attribute in missing])
         self._load(chunk, [path for attribute in missing for path in _projections(session, attribute)])

@@ -78,8 +78,12 @@ def accepted(
     return tuple(positional), {name: value for name, value in keyword.items() if name in names}
 
 
-def folders_of(given: Iterable[str | os.PathLike[str]] | None, environ: Mapping[str, str]) -> list[Any]:
+def folders_of(
+    given: Iterable[str | os.PathLike[str]] | str | os.PathLike[str] | None, environ: Mapping[str, str]
+) -> list[Any]:
     """Where to look for plugins: what was given, else `$FTRACK_EVENT_PLUGIN_PATH`."""
+    if isinstance(given, (str, os.PathLike)):
+        return [given]  # one folder, not one for each letter
     if given is not None:
         return list(given)
     return [path for path in environ.get("FTRACK_EVENT_PLUGIN_PATH", "").split(os.pathsep) if path]

@@ -96,7 +96,7 @@ class ReviewSession(ComponentOperations):
         api_key: str | Secret | None = None,
         api_user: str | None = None,
         auto_populate: bool = True,
-        plugin_paths: Iterable[str | os.PathLike[str]] | None = None,
+        plugin_paths: Iterable[str | os.PathLike[str]] | str | os.PathLike[str] | None = None,
         cache: Cache | Callable[[Any], Cache | None] | None = None,
         cache_key_maker: KeyMaker[Any] | None = None,
         auto_connect_event_hub: bool = False,
@@ -152,6 +152,8 @@ class ReviewSession(ComponentOperations):
     ) -> None:
         self._server_information = self.query_server_information()
         check_version(self._server_information)
+        if cache is not None and not isinstance(cache, Cache) and not callable(cache):
+            raise InvalidArgument(f"cache is a Cache, or a function that makes one, not {cache!r}")
         kept = cache if cache is None or isinstance(cache, Cache) else cache(self)
         if kept is not None:
             self._cache_given = self.shared("cache", lambda: kept)

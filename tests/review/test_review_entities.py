@@ -1,3 +1,4 @@
+import copy
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -255,3 +256,46 @@ def test_an_entity_in_a_caches_key_is_who_it_is_and_loads_nothing(session, calls
     first["description"] = "another one"
     assert make("render", first) == make("render", session.get("Task", first["id"]))
     session.rollback()
+
+
+def test_custom_attributes_are_cleared_to_their_defaults(session):
+    shot = session.query('Shot where name is "sh020"').first()
+    shot["custom_attributes"].update(fstart=5, needs_roto=True)
+    shot["custom_attributes"].clear()
+    assert (shot["custom_attributes"]["fstart"], shot["custom_attributes"]["needs_roto"]) == (1001, False)
+    session.rollback()
+
+
+@pytest.mark.parametrize("entity_type", ["Project", "Asset", "AssetVersion", "Task"])
+def test_a_projects_own_custom_attributes_are_known_to_all_that_belong_to_it(
+    session, open_session, entity_type
+):
+    kind = {"Project": "show", "Task": "task"}.get(entity_type, entity_type.lower())
+    entity = session.query(f"{entity_type} order by id").first()
+    project = session.query('Project where name is "lighthouse"').one()
+    type_id = session.query("CustomAttributeType where name is text").one()["id"]
+    key = f"own_{entity_type}"
+    common = {"key": key, "label": key, "entity_type": kind, "type_id": type_id}
+    if entity_type == "Task":
+        common["object_type_id"] = entity["object_type_id"]
+    for default, project_id in (("mine", project["id"]), ("everybody's", None), ("other's", "another")):
+        data = {**common, "default": default, "project_id": project_id}
+        session.create("CustomAttributeConfiguration", data)
+    session.commit()
+    assert open_session().get(entity_type, entity["id"])["custom_attributes"][key] == "mine"
+
+
+def test_none_is_an_empty_collection(session):
+    version = session.query("select uses_versions from AssetVersion where uses_versions any ()").first()
+    version = version or session.query("AssetVersion").first()
+    version["uses_versions"] = None
+    version["metadata"] = {"a": "b"}
+    version["metadata"] = None
+    assert (list(version["uses_versions"]), dict(version["metadata"])) == ([], {})
+    session.rollback()
+
+
+def test_copies_of_what_holds_entities_hold_the_same_entities(session):
+    task = session.query("Task").first()
+    assert copy.copy(task) is task
+    assert copy.deepcopy({"tasks": [task]})["tasks"][0] is task

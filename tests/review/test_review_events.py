@@ -108,6 +108,14 @@ def test_local_topics_tell_of_a_session(open_session):
     session = open_session(event_hub_factory=lambda session: EventHub())
     session.event_hub.subscribe("topic=ftrack.api.session.*", lambda event: seen.append(event["topic"]))
     session.reset()
-    assert seen == ["ftrack.api.session.reset", "ftrack.api.session.configure-location"]
+    assert seen == ["ftrack.api.session.configure-location", "ftrack.api.session.reset"]
     assert issubclass(StandardFactory().create(session.types["Task"].schema), Entity)
     assert isinstance(session, ReviewSession)
+
+
+def test_one_folder_of_plugins_may_be_given_as_text(open_session, tmp_path, monkeypatch):
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "one.py").write_text("def register(session):\n    session.seen_by = 'one'\n")
+    monkeypatch.chdir(tmp_path)
+    for folder in (str(tmp_path / "plugins"), tmp_path / "plugins", "plugins"):
+        assert open_session(plugin_paths=folder).seen_by == "one"

@@ -1,4 +1,5 @@
 import io
+import pickle
 import threading
 from pathlib import Path
 
@@ -60,15 +61,18 @@ def test_a_file_goes_to_the_server_and_comes_back(session, version, picture, tmp
         assert file.read() == picture.read_bytes()
     assert accessor.exists(component["id"])
     assert component.get_availability()[symbols.SERVER_LOCATION_ID] == 100.0
-    with pytest.raises(ComponentInLocation):
+    about = {"location_id": symbols.SERVER_LOCATION_ID, "component_ids": [component["id"]]}
+    with pytest.raises(ComponentInLocation) as caught:
         session.server_location.add_component(component, session.origin_location)
+    assert pickle.loads(pickle.dumps(caught.value)).details == about
     assert not [entry for entry in sandbox.requests() if session.api_key in f"{entry.path}?{entry.query}"]
     session.server_location.remove_component(component)
     assert not accessor.exists(component["id"])
     with pytest.raises(ResourceNotFound):
         accessor.open(component["id"])
-    with pytest.raises(ComponentNotInLocation):
+    with pytest.raises(ComponentNotInLocation) as caught:
         session.server_location.get_resource_identifier(component)
+    assert caught.value.details == about
 
 
 def test_a_large_file_goes_in_parts(session, version, tmp_path):
@@ -158,7 +162,8 @@ def test_transformers_change_names_on_their_way(session, version, picture, disk,
         def decode(self, resource_identifier, context=None):
             return resource_identifier.partition("|")[2]
 
-    disk.resource_identifier_transformer = Upper()
+    disk.resource_identifier_transformer = Upper(session)
+    assert disk.resource_identifier_transformer.session is session
     component = version.create_component(picture, location=disk)
     assert Path(disk.get_filesystem_path(component)).exists()
     noted = (

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sessionkit.cache import Cache, MemoryCache, ObjectKeyMaker
-from sessionkit.errors import SessionKitError
+from sessionkit.errors import ConfigurationError, SessionKitError
 from sessionkit_review import CREATED, DELETED, MODIFIED, NOT_SET, errors, inspection, symbols
 from sessionkit_review.errors import ComponentNotInLocation, LocationError
 from sessionkit_review.locations import (
@@ -148,7 +148,7 @@ def test_structures_name_files(session, file):
     project, *parents = [part["name"] for part in version["link"]][:-1]
     asset = version["asset"]["name"]
     standard = StandardStructure().get_resource_identifier(component)
-    assert Path(standard) == Path(project, *parents, asset, "v001", "Groe__1_2__.txt")
+    assert Path(standard) == Path(project, *parents, asset, "v001", "groe__1_2__.txt")
     kept = StandardStructure(illegal_character_substitute=None)
     assert kept.sanitise_for_filesystem("Größe: 1/2") == "Größe: 1/2"
     assert StandardStructure().sanitise_for_filesystem("..") == "_"
@@ -211,3 +211,49 @@ def test_every_error_is_one_of_the_frameworks_and_says_what_it_is():
         assert (error.message, error.hint) == ("what was wrong", "what to do")
         assert "what was wrong" in str(error)
         assert "what to do" in str(error)
+
+
+def test_files_on_other_machines_are_components_too(session, tmp_path):
+    """What users note in ftrack.unmanaged is not always to be had here."""
+    far = session.create_component("/farm/film.mov", {"size": 77}, location=None)
+    assert (far["size"], far["file_type"]) == (77, ".mov")
+    assert session.origin_location.get_filesystem_path(far) == "/farm/film.mov"
+    sequence = session.create_component("/farm/beauty.%04d.exr [1-4]", {"size": 42}, location=None)
+    assert sequence["size"] == 42
+    assert {each["size"] for each in sequence["members"]} == {10}
+    folder = session.create_component(tmp_path, {"size": 0}, location=None)
+    assert session.origin_location.get_filesystem_path(folder) == str(tmp_path)
+    for path in ("/farm/film.mov", "/farm/beauty.%04d.exr [1-4]"):
+        with pytest.raises(ConfigurationError, match="size") as caught:
+            session.create_component(path)
+        assert "on another machine" in caught.value.hint
+
+
+def test_ids_are_spread_over_folders_as_users_find_them(session):
+    identifier = "0123abcd-4567-4ef0-8123-456789abcdef"
+    session.create("FileComponent", {"id": identifier, "file_type": ".txt"})
+    component = session.get("FileComponent", identifier)
+    folder = "0/1/2/3/abcd-4567-4ef0-8123-456789abcdef"
+    assert IdStructure("p").get_resource_identifier(component) == f"p/{folder}.txt"
+    for entity_type, name in (("SequenceComponent", "file.0007"), ("ContainerComponent", None)):
+        container_id = identifier.replace("0123", "012" + entity_type[0].lower())
+        container = session.create(entity_type, {"id": container_id, "name": "all"})
+        data = {"name": "0007", "file_type": ".exr", "container": container}
+        member = session.create("FileComponent", data)
+        above = f"0/1/2/{entity_type[0].lower()}/abcd-4567-4ef0-8123-456789abcdef"
+        named = IdStructure().get_resource_identifier(member)
+        assert named == f"{above}/{name or member['id']}.exr"
+    session.rollback()
+
+
+def test_members_of_a_container_are_in_its_folder(session):
+    version = session.query('AssetVersion where version is 1 and task.parent.name is "sh010"').first()
+    container = session.create("ContainerComponent", {"name": "Plates", "version": version})
+    member = session.create(
+        "FileComponent", {"name": "Left Eye", "file_type": ".exr", "container": container}
+    )
+    session.commit()
+    structure = StandardStructure()
+    folder = structure.get_resource_identifier(container)
+    assert folder.endswith("/v001/plates")
+    assert structure.get_resource_identifier(member) == f"{folder}/left_eye.exr"

@@ -88,3 +88,14 @@ def test_what_has_no_method_can_be_called(session, open_session):
     with pytest.raises(ServerCompatibilityError):
         session.call([{"action": "make_tea"}])
     assert isinstance(session, ReviewSession)
+
+
+def test_a_category_of_a_note_is_a_label_where_there_are_labels(session, me, open_session):
+    task = session.query("Task").first()
+    category, label = (session.query(name).first() for name in ("NoteCategory", "NoteLabel"))
+    note = task.create_note("Please look.", me, category=category)
+    with pytest.raises(ValueError, match="a category or labels"):
+        task.create_note("Please look.", me, category=category, labels=[label])
+    session.commit()
+    seen = open_session().get("Note", note["id"])
+    assert [each["label_id"] for each in seen["note_label_links"]] == [category["id"]]

@@ -179,6 +179,15 @@ def test_ensure_finds_changes_or_creates(session):
             session.ensure("Task", {"name": "x", "metadata": {}}, keys)
 
 
+def test_ensure_asks_once_for_all_that_it_compares(session, calls):
+    data = {"name": "asked once", "label": "a", "description": "b"}
+    session.ensure("Location", data, ["name"])
+    session.entities.clear()
+    before = calls()
+    assert session.ensure("Location", data, ["name"])["label"] == "a"
+    assert calls() - before == 1
+
+
 def test_the_servers_complaint_about_a_query_is_typed(session):
     with pytest.raises(ParseError, match="ParseError"):
         session.query("select id from Task where (name is x").all()

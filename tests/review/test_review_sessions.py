@@ -156,6 +156,9 @@ def test_a_closed_session_says_so(session):
     task = session.query("select name from Task").first()
     session.close()
     assert task["name"]
+    for read in (lambda: task["description"], lambda: dict(task.items()), lambda: task["parent"]["name"]):
+        with pytest.raises(SessionClosed):
+            read()
     with pytest.raises(SessionClosed):
         session.query("Task").all()
     with pytest.raises(SessionClosed):

@@ -7,9 +7,18 @@ import pytest
 
 from sessionkit import cache, events
 from sessionkit.errors import ConfigurationError
-from sessionkit_review import Collection, Entity, QueryResult, ReviewSession, Session
+from sessionkit_review import Collection, Entity, QueryResult, ReviewSession, Session, formatter
 from sessionkit_review.errors import ImmutableAttribute, InvalidArgument, UnknownAttribute, UnknownEntityType
-from sessionkit_review.locations import Accessor, DiskAccessor, StandardStructure, Structure
+from sessionkit_review.locations import (
+    Accessor,
+    Data,
+    DiskAccessor,
+    File,
+    FileWrapper,
+    StandardStructure,
+    String,
+    Structure,
+)
 
 BEGIN = (
     "__init__(server_url=None, api_key=None, api_user=None, auto_populate=True, plugin_paths=None, "
@@ -71,11 +80,18 @@ OTHERS = {
     Accessor: "list(resource_identifier) exists(resource_identifier) is_file(resource_identifier) "
     "is_container(resource_identifier) open(resource_identifier, mode='rb') remove(resource_identifier) "
     "make_container(resource_identifier, recursive=True) get_container(resource_identifier) "
+    "is_sequence(resource_identifier) remove_container(resource_identifier) "
     "get_filesystem_path(resource_identifier)",
     DiskAccessor: "__init__(prefix)",
     Structure: "get_resource_identifier(entity, context=None)",
     StandardStructure: "__init__(project_versions_prefix=None, illegal_character_substitute='_') "
     "sanitise_for_filesystem(value)",
+    Data: "read(limit=None) write(content) flush() seek(offset, whence=0) tell() close()",
+    FileWrapper: "__init__(wrapped_file)",
+    File: "__init__(path, mode='rb')",
+    String: "__init__(content=None)",
+    formatter: "format(entity, formatters=None, attribute_filter=None, recursive=False, indent=0, "
+    "indent_first_line=True)",
     cache.Cache: "get(key) set(key, value) remove(key) keys() values() clear(pattern=None)",
     events.EventHub: "__init__(server_url, api_user, api_key, headers=None, cookies=None) init_connection() "
     "connect() disconnect(unsubscribe=True, reconnect=False) reconnect(attempts=10, delay=5) "
@@ -155,6 +171,12 @@ def test_arguments_that_cannot_be_are_type_errors(open_session, session, monkeyp
         session.encode(object())
     with pytest.raises(InvalidArgument):
         session.encode_media(5)
+    with pytest.raises(InvalidArgument, match="the key of a Task"):
+        session.get("Task", None)
+    with pytest.raises(InvalidArgument, match="a query is a text"):
+        session.query(None)
+    with pytest.raises(InvalidArgument, match="cache is a Cache"):
+        open_session(cache=5)
 
 
 def test_keys_and_values_that_cannot_be(session):
@@ -168,6 +190,7 @@ def test_keys_and_values_that_cannot_be(session):
         session.ensure("Task", {"name": "x"}, ["nope"])
     with pytest.raises(ValueError, match="cannot be told"):
         session.ensure("Task", {})
+    assert session.ensure("Scope", {"name": "told"}, []) is session.ensure("Scope", {"name": "told"})
     with pytest.raises(UnknownEntityType):
         session.create("Tusk")
     with pytest.raises(UnknownAttribute):

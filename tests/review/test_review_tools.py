@@ -1,8 +1,10 @@
+import logging
+
 import pytest
 
 from sessionkit.errors import ConfigurationError
-from sessionkit_review import formatter, storage
-from sessionkit_review.factory import mixin
+from sessionkit_review import formatter, mixin, storage
+from sessionkit_review.logging import LazyLogMessage, deprecation_warning
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +63,40 @@ def test_a_method_can_be_mixed_into_one_entity(session):
     assert session.get("Task", first["id"]) is first
     with pytest.raises(ConfigurationError):
         mixin(second, Stateful)
+
+
+def test_headers_and_labels_are_written_as_one_likes(session):
+    task = session.query("select name from Task").first()
+    bold = {"header": "**{}**".format, "label": str.upper}
+    text = formatter.format(task, bold, None, False, 4, False)
+    assert text.startswith(f"**{task}**\n      ")
+    assert f"      NAME: {task['name']}" in text
+    assert formatter.format(task, formatters=bold, indent=4) == "    " + text
+
+
+def test_messages_are_put_together_when_they_are_logged(caplog):
+    class Counted:
+        asked = 0
+
+        def __format__(self, wanted):
+            self.asked += 1
+            return "{braces}"
+
+    log, counted = logging.getLogger("studio"), Counted()
+    log.setLevel(logging.INFO)
+    log.debug(LazyLogMessage("{0} of {total}", counted, total=40))
+    assert counted.asked == 0
+    log.info(LazyLogMessage("{0} of {total}", counted, total=40))
+    assert caplog.messages == ["{braces} of 40"]
+
+
+def test_what_will_go_says_so_where_it_is_called():
+    @deprecation_warning("use publish()")
+    def publish_shot(name, *, dry=False):
+        """Publish."""
+        return name, dry
+
+    with pytest.warns(PendingDeprecationWarning, match=r"use publish\(\)") as caught:
+        assert publish_shot("sh010", dry=True) == ("sh010", True)
+    assert caught[0].filename == __file__
+    assert (publish_shot.__name__, publish_shot.__doc__) == ("publish_shot", "Publish.")

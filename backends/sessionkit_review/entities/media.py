@@ -38,7 +38,8 @@ class AssetVersion(Entity):
 
         Unlike there, it stays where it is unless a location is given; "auto" picks one.
         """
-        return self.session.create_component(path, {"version": self, **(data or {})}, location)
+        values = {name: value for name, value in (data or {}).items() if name != "version_id"}
+        return self.session.create_component(path, {**values, "version": self}, location)
 
     def encode_media(
         self, media: Entity | str | os.PathLike[str], keep_original: bool | str = "auto"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sessionkit_review.locations.accessor import Accessor
+from sessionkit_review.locations.data import Data, File, FileWrapper, String
 from sessionkit_review.locations.disk import DiskAccessor
 from sessionkit_review.locations.structure import (
     EntityIdStructure,
@@ -15,11 +16,15 @@ from sessionkit_review.locations.transformer import ResourceIdentifierTransforme
 
 __all__ = [
     "Accessor",
+    "Data",
     "DiskAccessor",
     "EntityIdStructure",
+    "File",
+    "FileWrapper",
     "IdStructure",
     "OriginStructure",
     "ResourceIdentifierTransformer",
     "StandardStructure",
+    "String",
     "Structure",
 ]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from abc import ABC, abstractmethod
-from typing import IO, TYPE_CHECKING
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING, Any
 
-from sessionkit_review.errors import UnsupportedOperation
+from sessionkit_review.errors import ResourceNotFound, UnsupportedOperation
+from sessionkit_review.locations.data import copy, opened
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from sessionkit_review.locations.data import Data
 
 
 class Accessor(ABC):
@@ -24,8 +27,12 @@ class Accessor(ABC):
         """Whether anything is stored there."""
 
     @abstractmethod
-    def open(self, resource_identifier: str, mode: str = "rb") -> IO[bytes]:
-        """What is stored there, or is to be, as a file of bytes.
+    def open(self, resource_identifier: str, mode: str = "rb") -> Data | IO[Any]:
+        """What is stored there, or is to be: `Data`, or any other object with `read`, `write` and `close`.
+
+        Args:
+            resource_identifier: Where.
+            mode: As of Python's `open`. Components are copied by "rb" and "wb", and then as bytes.
 
         Raises:
             ResourceNotFound: when there is nothing to read.
@@ -40,9 +47,16 @@ class Accessor(ABC):
         """
 
     def put(self, resource_identifier: str, path: Path) -> None:
-        """Store a file there."""
-        with path.open("rb") as source, self.open(resource_identifier, "wb") as target:
-            shutil.copyfileobj(source, target, 1 << 20)
+        """Store a file there, in a container that is made if it is not there; whole, or not at all."""
+        with suppress(UnsupportedOperation, ResourceNotFound):  # a storage without containers
+            self.make_container(self.get_container(resource_identifier))
+        try:
+            with path.open("rb") as source, opened(self.open(resource_identifier, "wb")) as target:
+                copy(source, target)
+        except BaseException:
+            with suppress(Exception):  # the first error is the one to report
+                self.remove(resource_identifier)
+            raise
 
     def list(self, resource_identifier: str) -> list[str]:  # noqa: ARG002
         """The resource identifiers of what a container holds."""
@@ -56,9 +70,17 @@ class Accessor(ABC):
         """Whether it is a container of others."""
         return False
 
+    def is_sequence(self, resource_identifier: str) -> bool:  # noqa: ARG002
+        """Whether it is a sequence of files."""
+        raise self._cannot("tell sequences from files")
+
     def make_container(self, resource_identifier: str, recursive: bool = True) -> None:  # noqa: ARG002
         """Make a container, and by default those above it."""
         raise self._cannot("make containers")
+
+    def remove_container(self, resource_identifier: str) -> None:
+        """Remove a container, which is to be empty."""
+        self.remove(resource_identifier)
 
     def get_container(self, resource_identifier: str) -> str:  # noqa: ARG002
         """The container of a resource."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
 from pathlib import Path
-from typing import IO, cast
+from typing import Final
 
 from sessionkit.files import replacing
 from sessionkit_review.errors import AccessorError, InvalidResource, ResourceNotFound
 from sessionkit_review.locations.accessor import Accessor
+from sessionkit_review.locations.data import CHUNK, File
+
+_WRONG_KIND: Final = {errno.ENOTDIR, errno.EISDIR, errno.EINVAL}
 
 
 class DiskAccessor(Accessor):
@@ -19,16 +23,16 @@ class DiskAccessor(Accessor):
     >>> location.accessor = DiskAccessor(prefix="/mnt/studio")
 
     Args:
-        prefix: The folder. With "" resource identifiers are whole paths, and nothing is confined.
+        prefix: The folder. Without one resource identifiers are whole paths, and nothing is confined.
 
     Raises:
         InvalidResource: for an identifier that leads out of the folder.
         AccessorError: whatever the file system refuses.
     """
 
-    def __init__(self, prefix: str | os.PathLike[str] = "") -> None:
-        self.prefix = os.fspath(prefix)
-        self._root = Path(os.path.realpath(prefix)) if self.prefix else None
+    def __init__(self, prefix: str | os.PathLike[str] | None = "") -> None:
+        self.prefix = os.fspath(prefix or "")
+        self._root = Path(os.path.realpath(self.prefix)) if self.prefix else None
 
     def path(self, resource_identifier: str) -> Path:
         """The file of a resource."""
@@ -54,14 +58,13 @@ class DiskAccessor(Accessor):
         """Whether there is a folder."""
         return self.path(resource_identifier).is_dir()
 
-    def open(self, resource_identifier: str, mode: str = "rb") -> IO[bytes]:
-        """The file, opened as bytes; its folder is made when it is to be written."""
+    def open(self, resource_identifier: str, mode: str = "rb") -> File:
+        """The file; its folder is made when it is to be written."""
         path = self.path(resource_identifier)
-        binary = mode if "b" in mode else f"{mode}b"
         try:
             if "r" not in mode:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            return cast("IO[bytes]", path.open(binary))
+            return File(path, mode)
         except OSError as error:
             raise self._error(error, resource_identifier) from error
 
@@ -72,7 +75,7 @@ class DiskAccessor(Accessor):
             target.parent.mkdir(parents=True, exist_ok=True)
             mode = stat.S_IMODE(path.stat().st_mode)
             with path.open("rb") as source, replacing(target, mode) as file:
-                shutil.copyfileobj(source, file, 1 << 20)
+                shutil.copyfileobj(source, file, CHUNK)
             target.chmod(mode)  # what the umask took away, too
         except OSError as error:
             raise self._error(error, resource_identifier) from error
@@ -115,4 +118,6 @@ class DiskAccessor(Accessor):
     def _error(self, error: OSError, identifier: str) -> AccessorError:
         if isinstance(error, FileNotFoundError):
             return ResourceNotFound(f"nothing is stored under {identifier!r}")
+        if error.errno in _WRONG_KIND:
+            return InvalidResource(f"{identifier!r}: {error.strerror}")
         return AccessorError(f"{identifier!r}: {error.strerror or error}")

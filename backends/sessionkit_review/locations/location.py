@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sessionkit.errors import ConfigurationError
 from sessionkit.events import Event
 from sessionkit_review.entity import Entity
 from sessionkit_review.errors import (
     ComponentInLocation,
     ComponentNotInLocation,
+    InvalidArgument,
     LocationError,
     ResourceNotFound,
     UnsupportedOperation,
 )
+from sessionkit_review.locations.data import copy, opened
+from sessionkit_review.locations.disk import DiskAccessor
 from sessionkit_review.locations.transformer import ResourceIdentifierTransformer
 from sessionkit_review.symbols import ORIGIN_LOCATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from typing import TypeAlias
 
     from sessionkit_review.locations.accessor import Accessor
     from sessionkit_review.locations.structure import Structure
+
+    Source: TypeAlias = "Location | str | os.PathLike[str]"
 
 
 @dataclass
@@ -102,14 +110,14 @@ class Location(Entity):
 
     # --- adding and removing ---
 
-    def add_component(self, component: Entity, source: Location, recursive: bool = True) -> None:
+    def add_component(self, component: Entity, source: Source, recursive: bool = True) -> None:
         """See `add_components`."""
         self.add_components([component], [source], recursive)
 
     def add_components(
         self,
         components: Sequence[Entity],
-        sources: Location | Sequence[Location],
+        sources: Source | Sequence[Source],
         recursive: bool = True,
     ) -> None:
         """Copy components from other locations, note them as being here, and commit.
@@ -118,55 +126,82 @@ class Location(Entity):
 
         Args:
             components: What to add.
-            sources: Where each of them is; one for all.
+            sources: Where each of them is, a location or the path of a file of this machine; one for all.
             recursive: Also the members of containers.
 
         Raises:
             ComponentInLocation: when one is here already.
             ComponentNotInLocation: when one is not at its source.
-            LocationError: when this location cannot be reached, or cannot name a component.
+            LocationError: when this location cannot be reached, cannot name a component, or has another file
+                of that name.
+            ConfigurationError: when there are not as many sources as components, or one is no source.
         """
-        present = [each for each in components if self.get_component_availability(each) == 100.0]
-        if present:
-            raise ComponentInLocation(f"{', '.join(map(str, present))} is in {self['name']} already")
+        found = zip(components, self.get_component_availabilities(components), strict=True)
+        if present := [component for component, percent in found if percent == 100.0]:
+            raise ComponentInLocation(
+                f"{', '.join(map(str, present))} is in {self['name']} already", details=self._about(present)
+            )
         self.add_new_components(components, sources, recursive)
 
     def add_new_components(
         self,
         components: Sequence[Entity],
-        sources: Location | Sequence[Location],
+        sources: Source | Sequence[Source],
         recursive: bool = True,
     ) -> None:
         """See `add_components`, for those that were created a moment ago: nothing is asked about them."""
-        froms = [sources] * len(components) if isinstance(sources, Location) else list(sources)
+        froms: list[Source]
+        if isinstance(sources, (Location, str, os.PathLike)):
+            froms = [sources] * len(components)
+        else:
+            froms = list(sources)
+        if len(froms) != len(components):
+            raise ConfigurationError(f"{len(components)} components cannot come from {len(froms)} sources")
         pairs = [
             (each, source)
             for component, source in zip(components, froms, strict=True)
             for each in _with_members(component, recursive=recursive)
         ]
-        placed: dict[Entity, str] = {}
+        origins, placed = _origins(pairs), dict[Entity, str]()
         try:
             for component, source in pairs:
-                placed[component] = self._place(component, source)
+                placed[component] = self._place(component, source, origins[component])
         except BaseException:
             self._undo(placed)
             raise
         self._note(placed)
 
-    def _place(self, component: Entity, source: Location) -> str:
+    def _place(self, component: Entity, source: Source, origin: str) -> str:
         """Bring one component's file here; its resource identifier."""
         if self.accessor is None or self.structure is None:
             raise LocationError(
-                f"the location {self['name']} has no accessor or structure here", hint="set them first"
+                f"the location {self['name']} has no accessor or structure here",
+                hint="set them first",
+                details=self._about([component]),
             )
-        origin = source.get_resource_identifier(component)
         identifier = self.structure.get_resource_identifier(component, {"source_resource_identifier": origin})
-        if self.setup.keeps_files and "members" not in component.attributes:
-            if source.accessor is None:
-                raise LocationError(f"the location {source['name']} has no accessor here")
-            with _as_file(source.accessor, origin) as path:
-                self.accessor.put(identifier, path)
+        if self.setup.keeps_files:
+            self._store(component, identifier, source, origin)
         return identifier
+
+    def _store(self, component: Entity, identifier: str, source: Source, origin: str) -> None:
+        target = self._reached()
+        if component.entity_type == "SequenceComponent":
+            return  # nothing but its members
+        if "members" in component.attributes:
+            with contextlib.suppress(UnsupportedOperation):  # a storage without containers
+                target.make_container(identifier)
+            return
+        # A name that is the component's own id can be no other's, and need not be looked for.
+        if identifier != component["id"] and target.exists(identifier):
+            raise LocationError(
+                f"{self['name']} has a file {identifier!r} already, which is not overwritten",
+                hint="give the component another name, or remove the file",
+                details=self._about([component]),
+            )
+        reached = source._reached() if isinstance(source, Location) else DiskAccessor()  # noqa: SLF001 - a location's too
+        with _as_file(reached, origin) as path:
+            target.put(identifier, path)
 
     def _undo(self, placed: dict[Entity, str]) -> None:
         if self.accessor is not None and self.setup.keeps_files:
@@ -196,27 +231,36 @@ class Location(Entity):
         """Remove components' files from here, and the notes that they are here, and commit.
 
         Raises:
-            ComponentNotInLocation: when one is not here.
+            ComponentNotInLocation: when one is not here; then all of them stay.
+            AccessorError: when a file could not be removed; then it stays, and those after it.
         """
-        for component in components:
-            for each in _with_members(component, recursive=recursive):
-                identifier = self.get_resource_identifier(each)
-                if self.accessor is not None and self.setup.keeps_files and "members" not in each.attributes:
-                    with contextlib.suppress(ResourceNotFound):  # gone already, which is what was wanted
-                        self.accessor.remove(identifier)
-                self._forget(each)
-                self._tell("ftrack.location.component-removed", each)
+        parts = [each for item in components for each in _with_members(item, recursive=recursive)]
+        removed: list[Entity] = []
+        try:
+            for component, identifier in zip(parts, self.get_resource_identifiers(parts), strict=True):
+                self._remove(component, identifier)
+                removed.append(component)
+        finally:
+            self._forget(removed)
 
-    def _forget(self, component: Entity) -> None:
+    def _remove(self, component: Entity, identifier: str) -> None:
+        if self.accessor is not None and self.setup.keeps_files and "members" not in component.attributes:
+            with contextlib.suppress(ResourceNotFound):  # gone already, which is what was wanted
+                self.accessor.remove(identifier)
+
+    def _forget(self, components: Sequence[Entity]) -> None:
+        """Note that components are not here any more, and tell others."""
+        ids = [component["id"] for component in components]
         if self.setup.remembered is not None:
-            self.setup.remembered.pop(component["id"], None)
-            return
-        noted = self.session.select("ComponentLocation").where(
-            component_id=component["id"], location_id=self["id"]
-        )
-        for each in noted.all():
-            self.session.delete(each)
-        self.session.commit()
+            for each in ids:
+                self.setup.remembered.pop(each, None)
+        elif ids:
+            noted = self.session.select("ComponentLocation")
+            for entity in noted.where(component_id__in=ids, location_id=self["id"]).all():
+                self.session.delete(entity)
+            self.session.commit()
+        for component in components:
+            self._tell("ftrack.location.component-removed", component)
 
     def _tell(self, topic: str, component: Entity) -> None:
         data = {"component_id": component["id"], "location_id": self["id"]}
@@ -247,7 +291,9 @@ class Location(Entity):
         names = self._names([component["id"] for component in components])
         missing = [component for component in components if component["id"] not in names]
         if missing:
-            raise ComponentNotInLocation(f"{', '.join(map(str, missing))} is not in {self['name']}")
+            raise ComponentNotInLocation(
+                f"{', '.join(map(str, missing))} is not in {self['name']}", details=self._about(missing)
+            )
         decode = self.setup.transformer.decode
         return [decode(names[each["id"]], {"component": each}) for each in components]
 
@@ -298,10 +344,30 @@ class Location(Entity):
             raise LocationError(f"the location {self['name']} has no accessor here", hint="set one first")
         return self.accessor
 
+    def _about(self, components: Iterable[Entity]) -> dict[str, Any]:
+        """The details of an error: identifiers, which may go to another process."""
+        return {"location_id": self["id"], "component_ids": [each["id"] for each in components]}
+
     @property
     def is_origin(self) -> bool:
         """Whether this is where components come from before they are anywhere."""
         return self.primary_key[0] == ORIGIN_LOCATION_ID
+
+
+def _origins(pairs: Iterable[tuple[Entity, Source]]) -> dict[Entity, str]:
+    """The name of each component where it comes from; each location is asked once."""
+    found: dict[Entity, str] = {}
+    located: dict[Location, list[Entity]] = {}
+    for component, source in pairs:
+        if isinstance(source, Location):
+            located.setdefault(source, []).append(component)
+        elif isinstance(source, (str, os.PathLike)):
+            found[component] = os.fspath(source)
+        else:
+            raise InvalidArgument(f"a source is a location or a path, not {source!r}")
+    for location, components in located.items():
+        found.update(zip(components, location.get_resource_identifiers(components), strict=True))
+    return found
 
 
 def _with_members(component: Entity, *, recursive: bool) -> list[Entity]:
@@ -317,14 +383,13 @@ def _with_members(component: Entity, *, recursive: bool) -> list[Entity]:
 def _as_file(accessor: Accessor, identifier: str) -> Iterator[Path]:
     """What is stored, as a file of this machine: itself, or a copy for a while."""
     found = None
-    with contextlib.suppress(UnsupportedOperation):
+    with contextlib.suppress(NotImplementedError):  # `UnsupportedOperation`, or what others raise for that
         found = Path(accessor.get_filesystem_path(identifier))
     if found is not None:
         yield found
         return
     with tempfile.TemporaryDirectory(prefix="sessionkit-") as folder:
         path = Path(folder, "content")
-        with accessor.open(identifier) as source, path.open("wb") as target:
-            while block := source.read(1 << 20):
-                target.write(block)
+        with opened(accessor.open(identifier, "rb")) as source, path.open("wb") as target:
+            copy(source, target)
         yield path

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import tempfile
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from sessionkit.errors import ConfigurationError, NotFound
 from sessionkit_review.errors import MissingEntity, ResourceNotFound
 from sessionkit_review.locations.accessor import Accessor
+from sessionkit_review.locations.data import FileWrapper
 
 if TYPE_CHECKING:
     from sessionkit_review.session import ReviewSession
@@ -29,7 +29,7 @@ class ServerAccessor(Accessor):
         except NotFound:
             return False
 
-    def open(self, resource_identifier: str, mode: str = "rb") -> IO[bytes]:
+    def open(self, resource_identifier: str, mode: str = "rb") -> FileWrapper:
         """The file, fetched whole; or one that is sent when it is closed."""
         if mode in {"r", "rb"}:
             return self._read(resource_identifier)
@@ -37,7 +37,7 @@ class ServerAccessor(Accessor):
             return _Outgoing(self, resource_identifier)
         raise ConfigurationError(f"a file on the server is opened for 'rb' or 'wb', not {mode!r}")
 
-    def _read(self, resource_identifier: str) -> IO[bytes]:
+    def _read(self, resource_identifier: str) -> FileWrapper:
         file = tempfile.TemporaryFile()  # noqa: SIM115 - it is the caller's to close
         try:
             with self._session.stream("/component/get", args={"id": resource_identifier}) as answer:
@@ -51,7 +51,7 @@ class ServerAccessor(Accessor):
                 ) from error
             raise
         file.seek(0)
-        return file
+        return FileWrapper(file)
 
     def put(self, resource_identifier: str, path: Path) -> None:
         """Send a file."""
@@ -87,13 +87,13 @@ class ServerAccessor(Accessor):
         return f"{self._session.base_url}/component/thumbnail?id={resource_identifier}{sized}"
 
 
-class _Outgoing(io.FileIO):
+class _Outgoing(FileWrapper):
     """A file that is sent when it is closed."""
 
     def __init__(self, accessor: ServerAccessor, resource_identifier: str) -> None:
         with tempfile.NamedTemporaryFile(prefix="sessionkit-", delete=False) as made:
             self._path = Path(made.name)
-        super().__init__(str(self._path), "wb")
+        super().__init__(self._path.open("w+b"))
         self._accessor = accessor
         self._identifier = resource_identifier
         self._failed = False

@@ -71,18 +71,17 @@ class IdStructure(Structure):
         """See `Structure`."""
         container = entity["container"] if entity.entity_type == "FileComponent" else None
         if container:
-            return str(
-                PurePosixPath(self._parts(container), f"file.{entity['name']}{entity['file_type'] or ''}")
-            )
+            in_sequence = container.entity_type == "SequenceComponent"
+            stem = f"file.{entity['name']}" if in_sequence else str(entity["id"])
+            return str(PurePosixPath(self._parts(container), f"{stem}{entity['file_type'] or ''}"))
         if entity.entity_type == "SequenceComponent":
             name = f"file.{expression_of(entity)}{entity['file_type'] or ''}"
             return str(PurePosixPath(self._parts(entity), name))
         return f"{self._parts(entity)}{entity['file_type'] or ''}"
 
     def _parts(self, entity: Entity) -> str:
-        identifier = str(entity["id"]).replace("-", "")
-        parts = [identifier[0:2], identifier[2:4], identifier[4:6], identifier[6:8], identifier[8:]]
-        return str(PurePosixPath(self.prefix, *parts))
+        identifier = str(entity["id"])
+        return str(PurePosixPath(self.prefix, *identifier[:4], identifier[4:]))
 
 
 class StandardStructure(Structure):
@@ -103,10 +102,12 @@ class StandardStructure(Structure):
         """See `Structure`."""
         container = entity["container"] if entity.entity_type == "FileComponent" else None
         if container:
-            # A member of a sequence is named like it, with its own frame.
-            whole = self.get_resource_identifier(container, context)
-            stem = PurePosixPath(whole).with_suffix("").with_suffix("")
-            return f"{stem}.{self.sanitise_for_filesystem(str(entity['name']))}{entity['file_type'] or ''}"
+            # A member of a sequence is named like it, with its own frame; a container is a folder.
+            whole, name = self.get_resource_identifier(container, context), str(entity["name"])
+            file = f"{self.sanitise_for_filesystem(name)}{entity['file_type'] or ''}"
+            if container.entity_type == "SequenceComponent":
+                return f"{PurePosixPath(whole).with_suffix('').with_suffix('')}.{file}"
+            return str(PurePosixPath(whole, file))
         version = entity["version"]
         if not version:
             raise LocationError(f"{entity} has no version to be named after", hint="commit it with one")
@@ -125,9 +126,9 @@ class StandardStructure(Structure):
         return [self.sanitise_for_filesystem(folder) for folder in folders]
 
     def sanitise_for_filesystem(self, value: str) -> str:
-        """`value` as every file system takes it."""
+        """`value` as every file system takes it, also those that do not tell `A` from `a`."""
         if self.illegal_character_substitute is None:
             return value
         plain = unicodedata.normalize("NFKD", value).encode("ascii", "ignore").decode()
-        clean = re.sub(r"[^\w.\-]", self.illegal_character_substitute, plain)
+        clean = re.sub(r"[^\w.\-]", self.illegal_character_substitute, plain).strip().lower()
         return self.illegal_character_substitute if clean in {"", ".", ".."} else clean
