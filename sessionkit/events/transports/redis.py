@@ -165,10 +165,13 @@ class RedisLink:
     def abort(self) -> None:
         """Wake the thread that reads: by Redis if it still answers, else by cutting its socket."""
         self._aborted = True
+        end = time.monotonic() + _PATIENCE_SECONDS
         with self._ending:
             try:
                 # Who reads may be about to wait, and not be waiting yet.
                 while self._reading and not self._writer.client_unblock(self._reader_id):
+                    if time.monotonic() > end:
+                        raise TimeoutError
                     time.sleep(_UNBLOCK_SECONDS)
             except (redis.RedisError, OSError, ValueError, AttributeError):
                 self._reader.connection_pool.disconnect()
@@ -213,7 +216,8 @@ class Place:
         if oldest and _number(oldest[0][0]) > _number(self.last) and length >= self.settings.maxlen:
             _logger.error("the stream %s has dropped events that this hub had not read yet", self.stream)
         if not answer and block is not None:
-            answer = client.xread(place, count=_BATCH, block=block)
+            # Only to wait: what comes is read as above, and may be dropped until then.
+            client.xread(place, count=1, block=block)
         return _entries(answer)
 
     def passed(self, stored: Stored) -> None:
