@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+# One more than there are cores: many tests wait for something.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
 .PHONY: help install demo test peers test-all check format docs bench soak clean
 
@@ -21,7 +23,7 @@ demo: install ## a day's work through real sessions, on the embedded sandbox
 	@$(BIN)/sessionkit demo
 
 test: install peers ## everything that must hold
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # The vendors' clients that pin old libraries live in environments of their own, made once.
 peers:

@@ -292,7 +292,7 @@ def test_the_sandbox_says_where_it_is_and_stops_when_told(home):
 
 def test_the_demo_does_a_days_work(home):
     done = subprocess.run(
-        [sys.executable, "-m", "sessionkit.cli", "demo", "dyn"],
+        [sys.executable, "-m", "sessionkit.cli", "demo", "review"],
         capture_output=True,
         text=True,
         timeout=60,
@@ -300,7 +300,7 @@ def test_the_demo_does_a_days_work(home):
     )
     assert done.returncode == 0, done.stderr
     assert "✗" not in done.stdout
-    assert "each as it was written" in " ".join(done.stdout.split())
+    assert "hear of it from the event server" in " ".join(done.stdout.split())
     assert not list(home.iterdir())
 
 

@@ -8,8 +8,6 @@ import pytest
 from sessionkit_helios import Alerts, Cameras, Collections, HeliosSession, Observations
 from sessionkit_helios.parameters import time_of
 
-pytestmark = pytest.mark.xdist_group("helios-vendor")
-
 METHODS = {
     Alerts: {"index", "show"},
     Cameras: {"index", "show", "images", "show_image"},

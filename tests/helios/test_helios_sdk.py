@@ -1,12 +1,8 @@
 """The vendor's own client, helios-sdk 3.0.1, does everything its inventory lists, unchanged."""
 
-import pytest
-
 from sessionkit_helios.sandbox import demo, times
 
 HOUR = 3_600_000
-
-pytestmark = pytest.mark.xdist_group("helios-vendor")
 
 
 def test_the_vendors_client_works_unchanged(inventory, sandbox, service, now):

@@ -240,7 +240,6 @@ def test_tasks_in_a_pool_of_ones_own_find_the_current_sessions(make_session, pro
         assert pool.submit(work.is_nobody_current).result()  # and leave none behind
 
 
-@pytest.mark.xdist_group("dask")
 def test_tasks_on_a_cluster_find_the_current_sessions(make_session, profile, tmp_path):
     distributed = pytest.importorskip("distributed")
     options = {"n_workers": 1, "threads_per_worker": 2, "dashboard_address": ":0"}

@@ -374,9 +374,6 @@ def test_an_executor_that_cancels_terminates_the_run(real):
     assert caught.value.action == "terminate"
 
 
-on_dask = pytest.mark.xdist_group("dask")  # starting a cluster once takes long enough
-
-
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     """A Dask cluster of this machine, whose worker is a process."""
@@ -393,7 +390,6 @@ def dask_pool(cluster):
         yield pool
 
 
-@on_dask
 def test_dask_runs_tasks_in_the_processes_of_a_cluster(real, dask_pool):
     session = real(execution=dask_pool)
     FuncTask(work.pid, session=session, name="pid")
@@ -407,7 +403,6 @@ def test_dask_runs_tasks_in_the_processes_of_a_cluster(real, dask_pool):
             session.execute(name)
 
 
-@on_dask
 def test_what_a_task_says_on_dask_is_heard_with_its_outcome(real, dask_pool):
     session = real(execution=dask_pool)
     task = FuncTask(work.speak, session=session, name="a")
@@ -416,7 +411,6 @@ def test_what_a_task_says_on_dask_is_heard_with_its_outcome(real, dask_pool):
     assert {(line.stream, line.text) for line in lines} >= {("stdout", "to out"), ("stderr", "to err")}
 
 
-@on_dask
 def test_dask_runs_a_task_anew_each_time(real, dask_pool, tmp_path):
     session = real(execution=dask_pool, multilaunch=True)
     out = tmp_path / "out"
@@ -427,7 +421,6 @@ def test_dask_runs_a_task_anew_each_time(real, dask_pool, tmp_path):
     assert out.read_text() == "xxx"
 
 
-@on_dask
 def test_dask_takes_back_a_run_that_takes_too_long(real, dask_pool):
     session = real(execution=dask_pool)
     FuncTask(work.sleep, session=session, name="slow", timeout=0.3, parameters={"seconds": 1})
@@ -436,7 +429,6 @@ def test_dask_takes_back_a_run_that_takes_too_long(real, dask_pool):
     assert caught.value.action == "terminate"
 
 
-@on_dask
 def test_a_dask_executor_that_was_shut_down_is_gone(real, cluster):
     with dask(cluster) as pool:
         session = real(execution=pool)

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 from PIL import Image
 
 from sessionkit.sandbox import Sandbox
@@ -31,20 +30,9 @@ def pythons():
 
 
 @pytest.fixture(scope="module", params=["ftrack", "ours"])
-def everything(request, pythons, tmp_path_factory, worker_id):
-    """What a client saw of its day, and what both read at the end of it; one day for all workers."""
+def everything(request, pythons, tmp_path_factory):
+    """What a client saw of its day, and what both read at the end of it."""
     name, folder = request.param, tmp_path_factory.mktemp(f"day-{request.param}")
-    if worker_id == "master":
-        return spend(name, pythons, folder)
-    told = tmp_path_factory.getbasetemp().parent / f"review-day-{name}.json"
-    with FileLock(f"{told}.lock", timeout=110):
-        if not told.exists():
-            told.write_text(json.dumps(spend(name, pythons, folder)))
-    return json.loads(told.read_text())
-
-
-def spend(name, pythons, folder):
-    """Spend a day with a client."""
     Image.linear_gradient("L").resize((640, 360)).save(folder / "picture.png")
     with Sandbox(services=[ReviewService]) as sandbox:
         env = {"HOME": str(folder), "PATH": os.defpath, "NO_PROXY": "*", **sandbox.env}
