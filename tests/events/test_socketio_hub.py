@@ -375,6 +375,22 @@ def test_a_hub_that_ends_accepts_nothing_more(event_server, make_hub, end):
         logging.getLogger("sessionkit.events").removeHandler(publisher)
 
 
+def test_what_is_published_while_a_hub_ends_is_refused_and_not_kept(event_server, make_hub, monkeypatch):
+    hub = make_hub(event_server.url)
+    hub.connect()
+    outbox = hub._transport.outbox
+    add = outbox.add
+
+    def late(*entry):
+        hub.disconnect()  # another thread's, between the look whether it may and the queue
+        return add(*entry)
+
+    monkeypatch.setattr(outbox, "add", late)
+    with pytest.raises(EventHubConnectionError, match="disconnected"):
+        hub.publish(Event("x"))
+    assert len(outbox) == 0
+
+
 def test_a_hub_that_was_interrupted_while_connecting_can_connect(event_server, make_hub, monkeypatch):
     hub = make_hub(event_server.url)
     hub.init_connection()

@@ -61,6 +61,7 @@ class Listener(Protocol):
     """The hub, as its transport sees it. All of this may be called from any thread and returns at once."""
 
     id: str
+    accepts: bool
 
     def received(self, event: Event, done: Callable[[], None] | None = None) -> bool:
         """An event arrived; `done` is called after it was handled. False: no room, it was dropped."""

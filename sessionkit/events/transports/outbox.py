@@ -76,8 +76,8 @@ class Outbox:
         """All requests have been made again, on another connection."""
         self.answered(_ANNOUNCEMENT)
 
-    def add(self, text: str, event: Event, on_error: Callable[..., Any] | None) -> None:
-        """Accept an event.
+    def add(self, text: str, event: Event, on_error: Callable[..., Any] | None) -> int:
+        """Accept an event; its number.
 
         Raises:
             EventQueueFull: when too many wait already.
@@ -91,6 +91,7 @@ class Outbox:
             self._number += 1
             entry = self._entries[self._number] = Entry(self._number, text, event, on_error)
             self._unsent.append(entry)
+            return entry.number
 
     def take(self, now: float) -> Entry | None:
         """The next event to send, in order; it stays here until it is confirmed."""

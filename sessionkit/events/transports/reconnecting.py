@@ -174,8 +174,12 @@ class ReconnectingTransport(ABC, Generic[LinkT]):
         Raises:
             EventQueueFull: when too many events wait for confirmation.
             EventHubPacketError: when JSON cannot carry it.
+            EventHubConnectionError: when the hub ends meanwhile.
         """
-        self.outbox.add(wire.dumps(event.to_wire()), event, on_error)
+        number = self.outbox.add(wire.dumps(event.to_wire()), event, on_error)
+        # What is given up is looked for after `accepts` became false: this is found then, or here.
+        if not self.listener.accepts and self.outbox.confirm(number) is not None:
+            raise EventHubConnectionError("this hub was disconnected")
         self._pump()
 
     def flush(self, timeout: float) -> bool:
