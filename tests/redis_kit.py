@@ -2,6 +2,7 @@
 
 import socket
 import subprocess
+import tempfile
 from contextlib import contextmanager
 
 import pytest
@@ -65,10 +66,11 @@ class RedisServer:
 
 
 @contextmanager
-def redis_in(folder):
+def real_redis():
     """A Redis for a while."""
-    server = RedisServer(folder).start()
-    try:
-        yield server
-    finally:
-        server.stop()
+    with tempfile.TemporaryDirectory(prefix="redis-") as folder:  # a short name, as those of sockets must be
+        server = RedisServer(folder).start()
+        try:
+            yield server
+        finally:
+            server.stop()

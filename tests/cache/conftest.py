@@ -4,7 +4,7 @@ import logging
 from types import SimpleNamespace
 
 import pytest
-from redis_kit import redis_in
+from redis_kit import real_redis
 
 from sessionkit.cache import (
     FileCache,
@@ -18,8 +18,8 @@ from sessionkit.cache import (
 
 
 @pytest.fixture(scope="session")
-def redis_url(tmp_path_factory):
-    with redis_in(tmp_path_factory.mktemp("redis")) as server:
+def redis_url():
+    with real_redis() as server:
         yield server.socket_url
 
 

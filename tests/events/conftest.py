@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 from event_servers import QUICK, EventServer
-from redis_kit import redis_in
+from redis_kit import real_redis
 
 from sessionkit.events import EventHub
 
@@ -43,8 +43,8 @@ def connected(make_hub):
 
 
 @pytest.fixture
-def redis_server(tmp_path):
-    with redis_in(tmp_path) as server:
+def redis_server():
+    with real_redis() as server:
         yield server
 
 

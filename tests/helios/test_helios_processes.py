@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from redis_kit import redis_in
+from redis_kit import real_redis
 
 from sessionkit_helios import Alerts, Cameras, Collections, HeliosSession, Observations
 
@@ -64,8 +64,8 @@ with HeliosSession("demo-client", "demo-secret", url, home, token_store=store, p
 
 
 @pytest.fixture
-def redis_url(tmp_path_factory):
-    with redis_in(tmp_path_factory.mktemp("redis")) as server:
+def redis_url():
+    with real_redis() as server:
         yield server.socket_url
 
 

@@ -4,7 +4,7 @@ import builtins
 import time
 
 import pytest
-from redis_kit import redis_in
+from redis_kit import real_redis
 from token_kit import until
 
 from sessionkit.clock import Deadline
@@ -13,8 +13,8 @@ from sessionkit.tokens import RedisTokenStore, Token, TokenSource
 
 
 @pytest.fixture(scope="module")
-def redis_server(tmp_path_factory):
-    with redis_in(tmp_path_factory.mktemp("redis")) as server:
+def redis_server():
+    with real_redis() as server:
         yield server
 
 
@@ -92,7 +92,7 @@ def test_without_redis_the_token_lives_in_memory(clock, endpoint, caplog, tmp_pa
 
 def test_a_redis_that_goes_away_while_the_lock_is_held_loses_no_token(clock, endpoint, caplog, tmp_path):
     endpoint.delay = 0.3
-    with redis_in(tmp_path) as server:
+    with real_redis() as server:
         store = RedisTokenStore(server.socket_url, lock_ttl=0.1)
 
         def fetch(deadline):

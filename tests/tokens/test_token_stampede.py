@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from redis_kit import redis_in
+from redis_kit import real_redis
 
 from sessionkit.clock import Deadline
 from sessionkit.tokens import FileTokenStore, RedisTokenStore, Token, TokenSource
@@ -79,8 +79,8 @@ def service():
 
 
 @pytest.fixture(scope="module")
-def redis_url(tmp_path_factory):
-    with redis_in(tmp_path_factory.mktemp("redis")) as server:
+def redis_url():
+    with real_redis() as server:
         yield server.socket_url
 
 
