@@ -377,6 +377,7 @@ def test_the_sessions_limit_holds_for_everything_at_once(session, sandbox, servi
                 now[0] -= 1
 
     session.follow = counted
+    sandbox.fault("latency", seconds=0.05, times=8)
     apis = [Cameras(session), Alerts(session), Observations(session), Cameras(session)]
     threads = [threading.Thread(target=lambda api=api: api.index(limit=10).features) for api in apis]
     for thread in threads:
