@@ -76,7 +76,12 @@ def _once(rng, names, fine):
     return rng.choice(
         (
             *("every 20 minutes", "every 50 minutes", "every 3 hours", "hourly", "hourly after 30:00"),
-            *("hourly between 10:00 and 20:00", "daily", "daily between 10:00 and 12:00", "daily after 22:00"),
+            *(
+                "hourly between 10:00 and 20:00",
+                "daily",
+                "daily between 10:00 and 12:00",
+                "daily after 22:00",
+            ),
             *("daily before 03:00", "daily between 23:00 and 02:00", "daily on 02:30", "weekly on Sun"),
             *("cron 0,20 * * * *", "cron 30 2 * * *", "cron 0 */3 * * *"),
         )
@@ -216,7 +221,9 @@ class Log:
     @property
     def fails(self):
         ends = [action for action in self.order if action != "run"]
-        return next((n for n, action in enumerate(reversed(ends)) if action not in {"fail", "crash"}), len(ends))
+        return next(
+            (n for n, action in enumerate(reversed(ends)) if action not in {"fail", "crash"}), len(ends)
+        )
 
     def times(self, action, since, until):
         at = [run[0] if action == "run" else run[2] for run in self.runs if action in {"run", run[3]}]
@@ -475,7 +482,11 @@ class Naive:
     def start(self):
         for task in sorted(self.tasks.values(), key=lambda task: (-task.priority, task.order)):
             always = type(task.start_cond) is AlwaysFalse
-            if task.on_startup and not task.disabled and (always or self.holds(task, task.start_cond, self.now)):
+            if (
+                task.on_startup
+                and not task.disabled
+                and (always or self.holds(task, task.start_cond, self.now))
+            ):
                 self.begin(task, self.now)
         seen = {}
         for task in self.tasks.values():
@@ -603,8 +614,13 @@ class Both:
     def compare(self):
         real, naive = self.starts, self.naive.starts
         if real == naive:
+            running = [entry[0].name for entry in self.naive.running]
+            if self.naive.now == self.clock.time() and running != [run.task.name for run in self.held.held]:
+                raise Difference(f"real runs {self.held.held}, naive {running}")
             return
-        number = next((n for n, pair in enumerate(zip(real, naive, strict=False)) if pair[0] != pair[1]), None)
+        number = next(
+            (n for n, pair in enumerate(zip(real, naive, strict=False)) if pair[0] != pair[1]), None
+        )
         number = min(len(real), len(naive)) if number is None else number
         raise Difference(f"real {real[number:][:3]}, naive {naive[number:][:3]}")
 

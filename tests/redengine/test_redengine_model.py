@@ -1,4 +1,4 @@
-"""The real scheduler and one that looks at everything all the time start the same runs; see `scheduling_model`."""
+"""The scheduler starts the same runs as one that looks at everything all the time: `scheduling_model`."""
 
 from __future__ import annotations
 

@@ -85,14 +85,15 @@ def test_a_place_goes_to_the_next_when_the_first_that_waits_is_not_to_run_any_mo
 
 
 def test_a_task_waits_for_one_place_only(live):
-    session, held, step = live(capacity=1)
+    session, _, step = live(capacity=1)
     make(session, "a", "daily")
     make(session, "b", "daily | param 'mode' exists")
     make(session, "c", "daily")
     step()
     session.parameters["mode"] = "x"  # has it planned again
     step()
-    assert [task.name for queue in session.scheduler.launcher._queued.values() for task, _ in queue] == ["b", "c"]
+    (queue,) = session.scheduler.launcher._queued.values()
+    assert [task.name for task, _ in queue] == ["b", "c"]
 
 
 @pytest.mark.parametrize("how", ["disabled", "on hold"])
