@@ -317,7 +317,8 @@ class Naive:
 
     def holds(self, task, condition, at):
         """A condition that names a task that is not there says nothing, whatever its other parts say."""
-        if any(key[0] == "task" and key[1] and key[1] not in self.tasks for key in condition.keys()):
+        named = {name for kind, name in frozenset(condition.keys()) if kind == "task" and name}
+        if named - self.tasks.keys():
             return False
         return self.truth(task, condition, at)
 
