@@ -55,6 +55,10 @@ class Launcher:
         """The runs on their way, oldest first."""
         return [run for runs in self.runs.values() for run in runs.values()]
 
+    def runs_task(self, task: Task) -> bool:
+        """Whether one of the runs that a task's record has on their way is ours."""
+        return not self._records.keys().isdisjoint(task.state.running)
+
     # --- beginning ---
 
     def start(self, task: Task, due: float, seen: str, execution: Any = None) -> None:
@@ -68,7 +72,9 @@ class Launcher:
         """
         executor = self.executors.of(task, execution)
         if executor.capacity is not None and executor.active >= executor.capacity:
-            self._queued.setdefault(executor, deque()).append((task, due))
+            queue = self._queued.setdefault(executor, deque())
+            if all(waiting is not task for waiting, _ in queue):
+                queue.append((task, due))
             return
         batch = self._planner.take_batch(task)
         run = Run(self._run_id(task, batch.parameters), task, due, batch)
@@ -165,8 +171,10 @@ class Launcher:
         elif outcome.action in {"fail", "crash"} and state.fails % (task.retries + 1):
             self._planner.retry(task, ended + task.retry_delay)
         self._planner.changed(("task", task.name))
-        if task._registered:  # noqa: SLF001 - a task that was removed meanwhile is planned no more
-            self._planner.plan(task)
+        if task.name in self._session:  # it may have been removed meanwhile, or another one be in its place
+            self._planner.plan(self._session[task.name])
+        if runs and type(task.end_cond) is not AlwaysFalse:
+            self._planner.plan_end(task)
         self._session.teller.finished(task, record, outcome)
         if run.future is not None:
             _settle(run.future, task, outcome)
@@ -178,7 +186,7 @@ class Launcher:
             return
         executor.active -= 1
         queue = self._queued.get(executor)
-        if queue:
+        while queue and executor.capacity is not None and executor.active < executor.capacity:
             task, due = queue.popleft()
             found = self._planner.look(task, due)  # it may not be to run any more
             if found is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sessionkit_redengine.errors import HistoryError
-from sessionkit_redengine.runs import NO_WISHES
+from sessionkit_redengine.runs import Batch
 from sessionkit_redengine.waker import LONGEST_NAP
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Others:
         planner = session.scheduler.planner
         for name, _ in orders:
             if name in session:
-                planner.request(session[name], NO_WISHES)
+                planner.request(session[name], Batch({}))
             else:
                 session.report(f"somebody wants task {name!r} to run, which does not exist")
         changed = planner.paused ^ paused

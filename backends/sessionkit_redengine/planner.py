@@ -161,7 +161,7 @@ class Planner:
             return FOREVER
         retry = self._retries.get(task, FOREVER)
         if since is None and task.missed == "all" and state.last_due is not None:
-            since = state.last_due
+            since = min(state.last_due, now)  # it is later where the clock was set back
         return min(retry, self._true_from(task, task.start_cond, now, since))
 
     def _plannable(self, task: Task) -> bool:
@@ -202,8 +202,13 @@ class Planner:
             self._session.record.refresh(task)
             self.plan(task)
             return None
+        if self._withheld(task):
+            self.plan(task)
+            return None
         if self.forced(task):
             return now
+        if task.on_startup or task.on_shutdown:
+            return due  # it has waited for a place
         retry = self._retries.get(task)
         if retry is not None and retry <= now:
             return state.last_due if state.last_due is not None else now
@@ -211,6 +216,16 @@ class Planner:
         if found is None:
             self.plan(task, now, now)
         return found
+
+    def may_start(self, task: Task, seen: str) -> bool:
+        """Whether a task that was due may start still, after what has run since its latest run was `seen`."""
+        return task._registered and task.state.run_id == seen and not self._withheld(task)  # noqa: SLF001 - as the session's
+
+    def _withheld(self, task: Task) -> bool:
+        """Whether a task that is due, or waits for a place, is not to run now."""
+        if self.on_hold:
+            return not task.on_shutdown
+        return (task.disabled or task.name in self.paused) and not self.forced(task)
 
     def _due(self, task: Task, due: float, now: float) -> float | None:
         try:
@@ -251,6 +266,11 @@ class Planner:
         at = now if task.force_termination else self._true_from(task, task.end_cond, now, None)
         self._agenda.put(at, "end", task)
 
+    def plan_ends(self) -> None:
+        """Work out anew when what runs is to end."""
+        for task in tuple(self._ending):
+            self.plan_end(task)
+
     def is_to_end(self, task: Task) -> bool:
         """Whether a task's runs are to be ended now; a condition that raises counts as false here too."""
         if task.force_termination:
@@ -289,5 +309,4 @@ class Planner:
             set_back(task, seconds, now)
         for task in self._session.tasks:
             self.plan(task)
-        for task in tuple(self._ending):
-            self.plan_end(task)
+        self.plan_ends()

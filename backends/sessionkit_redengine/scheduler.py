@@ -119,7 +119,7 @@ class Scheduler:
 
     def runs_task(self, task: Task) -> bool:
         """Whether this scheduler, not another one, has a run of the task on its way."""
-        return task in self.launcher.runs
+        return self.launcher.runs_task(task)
 
     # --- the loop ---
 
@@ -248,7 +248,7 @@ class Scheduler:
         ready.sort(key=_urgency)
         self.launcher.executors.begin_cycle()
         for _, _, task, due, seen in ready:
-            if task._registered:  # noqa: SLF001 - one that ran before it may have removed it
+            if not self.wish and self.planner.may_start(task, seen):
                 self.launcher.start(task, due, seen, self._execution)
                 self.read_inbox()  # what ran here has ended, and comes first in the log
 
@@ -329,6 +329,7 @@ class Scheduler:
     def _plan_all(self) -> None:
         for task in self.session.tasks:
             self.planner.plan(task)
+        self.planner.plan_ends()
 
     # --- beginning and end ---
 

@@ -134,6 +134,8 @@ SCHEDULING: Final = frozenset(
         "force_run",
         "force_termination",
         "multilaunch",
+        "on_shutdown",
+        "on_startup",
         "start_cond",
         "missed",
         "retries",

@@ -1,0 +1,202 @@
+"""Wake-ups that were lost once: each found by the model of the scheduler, in its shortest form."""
+
+from __future__ import annotations
+
+import pytest
+
+from sessionkit_redengine import FuncTask
+from sessionkit_redengine.executors.base import Executor
+from sessionkit_redengine.runs import Outcome
+
+
+class Held(Executor):
+    """Runs end when the test says."""
+
+    def __init__(self, done, capacity=None):
+        super().__init__(done)
+        self.capacity = capacity
+        self.held = []
+
+    def start(self, run, job):
+        self.held.append(run)
+
+    def end(self, run):
+        self.held.remove(run)
+        self.done(run, Outcome("terminate"))
+
+    def finish(self, action="success"):
+        self.done(self.held.pop(0), Outcome(action))
+
+    @property
+    def names(self):
+        return [run.task.name for run in self.held]
+
+
+@pytest.fixture
+def live(make_session, clock):
+    """Begins a session's life; `step(seconds)` lets time pass, and tells how long it sleeps then."""
+    lives = []
+
+    def begin(capacity=None, **options):
+        session = make_session(execution="thread", **options)
+        scheduler = session.scheduler
+        held = scheduler.launcher.executors._made["thread"] = Held(scheduler._done, capacity)
+        living = None
+
+        def step(seconds=0):
+            nonlocal living
+            if living is None:
+                living = scheduler._living(None)
+                living.__enter__()
+                lives.append((living, scheduler, held))
+            clock.advance(seconds)
+            for _ in range(9):
+                scheduler.cycle()
+                pause = scheduler.pause()
+                if pause:
+                    return pause
+            raise AssertionError("it never sleeps")
+
+        return session, held, step
+
+    yield begin
+    for living, scheduler, held in lives:
+        while held.held:
+            held.finish()
+        scheduler.read_inbox()
+        living.__exit__(None, None, None)
+
+
+def make(session, name, start_cond="false", **fields):
+    return FuncTask(int, session=session, name=name, start_cond=start_cond, **fields)
+
+
+def test_a_place_goes_to_the_next_when_the_first_that_waits_is_not_to_run_any_more(live):
+    session, held, step = live(capacity=1)
+    for name, start_cond in (("a", "daily"), ("b", "param 'mode' is 'b'"), ("c", "daily")):
+        make(session, name, start_cond)
+    session.parameters["mode"] = "b"
+    step()
+    assert held.names == ["a"]
+    del session.parameters["mode"]
+    held.finish()
+    step()
+    assert held.names == ["c"]
+
+
+def test_a_task_waits_for_one_place_only(live):
+    session, _, step = live(capacity=1)
+    make(session, "a", "daily")
+    make(session, "b", "daily | param 'mode' exists")
+    make(session, "c", "daily")
+    step()
+    session.parameters["mode"] = "x"  # has it planned again
+    step()
+    (queue,) = session.scheduler.launcher._queued.values()
+    assert [task.name for task, _ in queue] == ["b", "c"]
+
+
+@pytest.mark.parametrize("how", ["disabled", "on hold"])
+def test_what_waits_for_a_place_and_is_stopped_does_not_start(live, how):
+    session, held, step = live(capacity=1)
+    make(session, "a", "daily")
+    late = make(session, "b", "daily")
+    step()
+    if how == "disabled":
+        late.disabled = True
+    else:
+        session.scheduler.on_hold = True
+    step()
+    held.finish()
+    step()
+    assert held.names == []
+    late.disabled = session.scheduler.on_hold = False
+    step()
+    assert held.names == ["b"]
+
+
+def test_startup_tasks_that_wait_for_a_place_get_one(live):
+    session, held, step = live(capacity=1)
+    make(session, "a", on_startup=True)
+    make(session, "b", on_startup=True)
+    step()
+    held.finish()
+    step()
+    assert held.names == ["b"]
+
+
+def test_a_task_that_is_replaced_while_it_runs_is_due_when_that_run_ends_and_not_polled(live):
+    session, held, step = live(task_pre_exist="replace")
+    make(session, "a", "every 1 minute", timeout="never")
+    step()
+    make(session, "a", "every 30 seconds")
+    assert step() == float("inf")
+    step(45.5)
+    held.finish()
+    step()
+    assert held.names == ["a"]
+
+
+def test_an_end_condition_on_a_tasks_own_runs_hears_of_them(live):
+    session, held, step = live()
+    task = make(session, "a", multilaunch=True, end_cond="has failed")
+    step()
+    task.run()
+    task.run()
+    step()
+    held.finish("fail")
+    step()
+    assert held.names == []
+
+
+def test_catching_up_does_not_wait_for_a_date_that_the_clock_was_set_back_from(live, clock):
+    session, held, step = live()
+    make(session, "a")
+    make(session, "b", "daily | after task 'a'", missed="all")
+    step(7_200)
+    held.finish()
+    step()
+    clock.jump(-3_600)
+    step()
+    session["a"].run()
+    step(600)
+    held.finish()
+    step()
+    assert held.names == ["b"]
+
+
+def test_what_ends_the_scheduler_or_disables_another_comes_before_what_is_due_at_once(make_session):
+    session = make_session()
+    ran = []
+    FuncTask(lambda: session["b"].__setattr__("disabled", True), session=session, name="a", start_cond="true")
+    FuncTask(lambda: ran.append("b"), session=session, name="b", start_cond="true")
+    FuncTask(session.shut_down, session=session, name="c", start_cond="true")
+    FuncTask(lambda: ran.append("d"), session=session, name="d", start_cond="true")
+    session.start()
+    assert ran == []
+
+
+def test_an_order_from_the_command_line_does_not_take_the_place_of_a_retry(live, tmp_path):
+    session, held, step = live(history=tmp_path / "runs.db")
+    make(session, "a", "daily", retries=1, retry_delay="1 hour")
+    step()
+    held.finish("fail")
+    step()
+    session.history.order(session.name, "a", "run", session.clock.time())
+    session.scheduler.others._rung()
+    step()
+    assert held.names == ["a"]
+    held.finish()
+    step()
+    step(3_600)
+    assert held.names == ["a"]
+
+
+def test_a_new_time_zone_moves_the_end_of_what_runs(live):
+    session, held, step = live()
+    make(session, "a", "daily", end_cond="time of day after 12:00", timeout="never")
+    step(36_000)
+    assert held.names == ["a"]
+    session.config.timezone = "Asia/Tokyo"
+    step()
+    assert held.names == []
