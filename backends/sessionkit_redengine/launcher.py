@@ -44,7 +44,7 @@ class Launcher:
         self._agenda = agenda
         self._planner = planner
         self._records: dict[str, RunRecord] = {}
-        self._queued: dict[Executor, deque[tuple[Task, float]]] = {}
+        self._queued: dict[Executor, OrderedDict[Task, float]] = {}
         self._unwritten: deque[RunRecord] = deque()
         self._unable = False
         self.runs: dict[Task, dict[str, Run]] = {}
@@ -72,9 +72,7 @@ class Launcher:
         """
         executor = self.executors.of(task, execution)
         if executor.capacity is not None and executor.active >= executor.capacity:
-            queue = self._queued.setdefault(executor, deque())
-            if all(waiting is not task for waiting, _ in queue):
-                queue.append((task, due))
+            self._queued.setdefault(executor, OrderedDict()).setdefault(task, due)
             return
         batch = self._planner.take_batch(task)
         run = Run(self._run_id(task, batch.parameters), task, due, batch)
@@ -187,7 +185,7 @@ class Launcher:
         executor.active -= 1
         queue = self._queued.get(executor)
         while queue and executor.capacity is not None and executor.active < executor.capacity:
-            task, due = queue.popleft()
+            task, due = queue.popitem(last=False)
             found = self._planner.look(task, due)  # it may not be to run any more
             if found is not None:
                 self.start(task, found, task.state.run_id)

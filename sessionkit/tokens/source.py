@@ -279,10 +279,11 @@ class TokenSource:
                 return stored
             deadline.check("Fetching a token")  # who only wants what is there gets no fetch begun
             token = self._fetched(flight, deadline)
-            if not flight.dropped:
+            kept = not flight.dropped
+            if kept:
                 self.store.save(self.key, token)
-                if flight.dropped:  # `forget` has just emptied the store
-                    self.store.remove(self.key)
+            if kept and flight.dropped:  # `forget` emptied the store just before
+                self.store.remove(self.key)
             return token
 
     def _stored(self, flight: Flight) -> Token | None:
