@@ -86,8 +86,16 @@ def _change(operation: Operation) -> Change:
 
 
 def _without_passing(changes: Iterable[Change]) -> list[Change]:
-    """Without all that concerns entities which were both created and deleted."""
-    found = list(changes)
+    """Without all that concerns entities which were both created and deleted, or deleted already."""
+    found: list[Change] = []
+    gone: set[tuple[str, Key]] = set()
+    for change in changes:
+        if change.action == "create":
+            gone.discard(change.identity)
+        if change.identity not in gone:
+            found.append(change)
+        if change.action == "delete":
+            gone.add(change.identity)
     created = {change.identity for change in found if change.action == "create"}
     passing = {change.identity for change in found if change.action == "delete"} & created
     return [change for change in found if change.identity not in passing]

@@ -135,6 +135,10 @@ class Committer:
             entity = self._session.entities.get(operation.entity_type, operation.entity_key)
             if entity is not None:
                 self._session.unit.expire(entity)
+            if operation.entity_type == "Metadata":
+                # Who has it, or has it no more.
+                for owner in self._session.entities.find(operation.entity_key[0]):
+                    self._session.unit.expire(owner)
 
 
 def _leaves_doubt(error: RequestError) -> bool:
