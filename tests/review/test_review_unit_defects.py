@@ -69,12 +69,11 @@ def test_taking_back_a_value_of_what_was_created_and_deleted_changes_nothing(ses
 
 
 def test_a_creation_that_fails_leaves_nothing_behind(session, create):
-    before = len(session.entities)
     with pytest.raises(UnknownAttribute):
         create(metadata={"k": "new"}, custom_attributes={"no such": 1})
     assert session.created == []
     assert len(session.recorded_operations) == 0
-    assert not [each for each in session.entities if each.entity_type in {"Shot", "Metadata"}], before
+    assert not [each for each in session.entities if each.entity_type in {"Shot", "Metadata"}]
 
 
 def test_new_metadata_can_be_deleted_and_set_again(session, create, other):

@@ -5,6 +5,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from unit_model import ABSENT, LOST, SLOTS, Studio, run
 
+from sessionkit.http import RetryPolicy
+from sessionkit_review import ReviewSession
+
 SLOT = st.integers(0, SLOTS - 1)
 ABOVE = st.one_of(st.none(), SLOT)
 VALUE = {
@@ -43,9 +46,6 @@ STEP = st.one_of(
 
 @pytest.fixture(scope="module")
 def studio(shared_sandbox, tmp_path_factory):
-    from sessionkit.http import RetryPolicy
-    from sessionkit_review import ReviewSession
-
     opened = []
 
     def open_session():
@@ -69,7 +69,7 @@ def studio(shared_sandbox, tmp_path_factory):
 
 def schedules(count, longest, **options):
     def decorate(test):
-        given_schedule = given(st.lists(STEP, max_size=longest))(test)
+        given_schedule = given(st.lists(STEP, min_size=8, max_size=longest))(test)
         return settings(
             max_examples=count,
             deadline=None,
@@ -81,7 +81,7 @@ def schedules(count, longest, **options):
     return decorate
 
 
-@schedules(40, 12, derandomize=True)
+@schedules(35, 25, derandomize=True)
 def test_any_schedule(studio, schedule):
     run(studio, schedule)
 

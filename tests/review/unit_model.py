@@ -1,8 +1,8 @@
 """A session's unit of work beside dictionaries that say what it must show and what the server must have.
 
-A schedule is a list of steps, such as `("set", 0, "bid", 1)`; one that cannot be taken is skipped, so that any
-part of a schedule is one too. `ann` is the session that is checked; `bob` is another process that changes the
-same shots, and `eve` is asked what the server has.
+A schedule is a list of steps, such as `("set", 0, "bid", 1)`; one that cannot be taken is skipped, so that
+any part of a schedule is one too. `ann` is the session that is checked; `bob` is another process that changes
+the same shots, and `eve` is asked what the server has.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class World:
         self.waiting = []
         self.older = {}
         self.lost = []
-        self.meddled = False
+        self.meddled = self.mixed = False  # bob changed what is in doubt; or what ann changed too
         self.strange = set()
         for slot in (0, 1):
             self.fill(studio.bob, slot, {"description": "old", "bid": 1.0, "meta k": "old"})
@@ -230,6 +230,8 @@ class World:
         entity = self.entity(slot)
         if entity is None or not self.fits(slot, {key: value}):
             return
+        if value is ABSENT and self.seen(entity, key) is ABSENT:
+            return
         self.put(entity, key, value)
         self.waiting.append(("set", slot, key, value))
 
@@ -278,7 +280,9 @@ class World:
                 assert unknown or ANY in may or value in may, f"{slot}.{key} is {value!r}, not {may}"
 
     def do_query(self, slot):
-        expression = EVERYTHING.format(self.ids[slot]).replace("status_id", "status").replace("parent_id", "parent")
+        expression = (
+            EVERYTHING.format(self.ids[slot]).replace("status_id", "status").replace("parent_id", "parent")
+        )
         found = self.studio.ann.query(expression).all()
         assert [each["id"] for each in found] == ([self.ids[slot]] if slot in self.db else [])
         self.fresh(slot)
@@ -307,45 +311,56 @@ class World:
         self.studio.ann.rollback()
         for _, slot, *_ in self.lost:
             self.fresh(slot)
-        self.waiting, self.lost, self.meddled = [], [], False
+        self.waiting, self.lost, self.meddled, self.mixed = [], [], False, False
 
     def do_reset(self):
         self.studio.ann.reset()
-        self.waiting, self.lost, self.older, self.meddled = [], [], {}, False
+        self.waiting, self.lost, self.older, self.meddled, self.mixed = [], [], {}, False, False
         self.strange.clear()
 
     def do_commit(self, fault=""):
         done = self.lost if any(op[0] != "set" or op[2].startswith("meta") for op in self.lost) else []
         operations = self.waiting[len(done) :] if not self.meddled else self.waiting
-        expected, refused = self.applied(operations)
-        refused |= self.meddled
+        expected, unsure = self.applied(operations)
+        unsure |= self.meddled
         fault = "" if self.lost else fault
         before = self.pending()
+        error = self.tried(fault)
+        assert error is None or self.pending() == before, "a commit that failed changed what waits"
+        if error is None:
+            self.committed(expected, unsure)
+        elif isinstance(error, ServerError) and error.exception:
+            assert unsure or self.mixed, f"a commit was refused for no reason: {error}"
+            self.do_reset()
+            self.learn()
+        else:
+            assert fault, f"a commit failed for no reason: {error}"
+            self.failed(fault, expected, unsure or self.mixed)
+
+    def tried(self, fault):
+        """Commit; what went wrong."""
         if fault:
             self.studio.box.fault(fault, path="/api")
         try:
             self.studio.ann.commit()
         except RequestError as error:
-            assert self.pending() == before, "a commit that failed changed what waits"
-            if isinstance(error, ServerError):
-                assert refused, f"a commit was refused for no reason: {error}"
-                self.lost = []
-                self.do_rollback()
-                self.do_reset()
-                return
-            assert fault, f"a commit failed for no reason: {error}"
-            if LOST[fault] and not refused:
-                self.lost = list(self.waiting)
-                self.compare(expected)
-            elif LOST[fault]:
-                self.do_reset()
-                self.learn()
-            return
+            return error
         finally:
             self.studio.box._on_loop(self.studio.box.faults.clear)
-        self.committed(expected, refused)
+        return None
 
-    def committed(self, expected, refused):
+    def failed(self, fault, expected, unsure):
+        """Nothing was heard of a commit."""
+        if LOST[fault] and unsure:
+            self.do_reset()
+            self.learn()
+        elif LOST[fault]:
+            self.lost = list(self.waiting)
+            self.compare(expected)
+        else:
+            assert self.server() == self.db, "a commit that did not arrive was carried out"
+
+    def committed(self, expected, unsure):
         touched = {op[1:3] for op in self.waiting if op[0] == "set"}
         for what, slot, *_ in [*self.waiting, *self.lost]:
             if what == "create" or self.lost:
@@ -357,8 +372,8 @@ class World:
         self.strange |= set(self.db) - set(expected)
         self.waiting = [op for op in self.waiting if op[0] == "quiet" and op[1:3] not in touched]
         self.waiting = [op for op in self.waiting if op[1] in expected]
-        self.lost, self.meddled = [], False
-        if refused:
+        self.lost, self.meddled, self.mixed = [], False, False
+        if unsure:
             self.learn()
         else:
             self.compare(expected)
@@ -418,10 +433,7 @@ class World:
                     self.strange.add(slot)
                 elif self.db[slot][key] != value:
                     self.older.setdefault((slot, key), set()).add(value)
-        # What both change of the metadata may not go together.
-        self.meddled = self.meddled or any(
-            op[0] in {"set", "create"} and op[1] in before for op in self.waiting
-        )
+        self.mixed = self.mixed or bool(self.waiting)
 
     def do_hear(self):
         """The events of what happened reach ann."""
