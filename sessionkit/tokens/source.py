@@ -281,6 +281,8 @@ class TokenSource:
             token = self._fetched(flight, deadline)
             if not flight.dropped:
                 self.store.save(self.key, token)
+                if flight.dropped:  # `forget` has just emptied the store
+                    self.store.remove(self.key)
             return token
 
     def _stored(self, flight: Flight) -> Token | None:

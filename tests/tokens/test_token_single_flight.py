@@ -236,6 +236,18 @@ def test_a_renewal_under_way_while_forgetting_is_not_kept(clock, endpoint):
     assert store.load("k") is None
 
 
+def test_a_token_that_is_being_kept_while_forgetting_is_not(clock, endpoint):
+    class Store(MemoryTokenStore):
+        def save(self, key, token):
+            source.forget()  # by another thread, once it has been decided that the token is kept
+            super().save(key, token)
+
+    source = TokenSource(endpoint, key="k", store=Store(), clock=clock)
+    source.get()
+    assert source.current is None
+    assert source.store.load("k") is None
+
+
 def test_callbacks_hear_of_each_fetch_and_may_fail(clock, endpoint, caplog):
     heard = []
 
