@@ -186,3 +186,17 @@ def test_a_late_event_of_a_deletion_does_not_take_what_was_made_anew(session, sh
     assert session.created == [again]
     assert inspection.state(again) is CREATED
     session.rollback()
+
+
+def test_metadata_of_what_is_deleted_are_not_changed(session, shot):
+    session.delete(shot)
+    shot["metadata"]["k"] = "new"
+    session.commit()
+    assert session.get("Shot", shot["id"]) is None
+
+
+def test_metadata_of_what_was_created_and_deleted_never_exist(session, create, other):
+    shot = create(metadata={"k": "new"})
+    session.delete(shot)
+    session.commit()
+    assert other.query(f'Metadata where parent_id is "{shot["id"]}"').all() == []
