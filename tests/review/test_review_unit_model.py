@@ -81,7 +81,7 @@ def schedules(count, longest, **options):
     return decorate
 
 
-@schedules(35, 25, derandomize=True)
+@schedules(25, 20, derandomize=True)
 def test_any_schedule(studio, schedule):
     run(studio, schedule)
 
