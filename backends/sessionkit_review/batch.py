@@ -86,11 +86,26 @@ def _change(operation: Operation) -> Change:
 
 
 def _without_passing(changes: Iterable[Change]) -> list[Change]:
-    """Without all that concerns entities which were both created and deleted."""
-    found = list(changes)
+    """Without all that concerns entities which were both created and deleted, or deleted already."""
+    found: list[Change] = []
+    gone: set[Any] = set()
+    for change in changes:
+        if change.action == "create":
+            gone -= {change.identity, change.key}
+        if not _concerns(change, gone):
+            found.append(change)
+        if change.action == "delete":
+            gone |= {change.identity, change.key}
     created = {change.identity for change in found if change.action == "create"}
-    passing = {change.identity for change in found if change.action == "delete"} & created
-    return [change for change in found if change.identity not in passing]
+    passing: set[Any] = {change.identity for change in found if change.action == "delete"} & created
+    passing |= {key for _, key in passing}
+    return [change for change in found if not _concerns(change, passing)]
+
+
+def _concerns(change: Change, entities: set[Any]) -> bool:
+    """Whether it is about one of these, by identity; or about its metadata or the like, by its key."""
+    parts = change.key if isinstance(change.key, tuple) else ()
+    return change.identity in entities or not entities.isdisjoint(parts)
 
 
 def _keep_last_values(changes: list[Change]) -> None:

@@ -8,6 +8,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 from sessionkit.events.errors import EventHubError
+from sessionkit_review.symbols import CREATED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -102,7 +103,7 @@ class Following:
                 for name in names:
                     session.entity_store.drop(name, key)
             for entity in filter(None, (session.entities.get(name, key) for name in names)):
-                if removed:
+                if removed and session.unit.state(entity) is not CREATED:  # it may be made anew meanwhile
                     session.entities.discard(entity)
                 else:
                     session.unit.expire(entity)

@@ -109,11 +109,13 @@ def checked(attribute: Attribute, items: Iterable[Any] | None) -> list[Entity]:
 class KeyValues(MutableMapping[str, Any]):
     """Values by key, each kept by the server as an entity of its own: the base of the two kinds."""
 
-    __slots__ = ("attribute", "collection", "entity")
+    # stale: Read again before it is used; it is kept because some of it waits to be committed.
+    __slots__ = ("attribute", "collection", "entity", "stale")
 
     def __init__(self, entity: Entity, attribute: Attribute, items: list[Entity]) -> None:
         self.entity = entity
         self.attribute = attribute
+        self.stale = False
         self.collection = Collection(entity, attribute, items)
 
     def replace_items(self, items: list[Entity]) -> None:
@@ -125,6 +127,9 @@ class KeyValues(MutableMapping[str, Any]):
         return self.entity.session.unit.state(item)
 
     def _there(self) -> list[Entity]:
+        if self.stale and self.entity.session.flags.auto_populate:
+            self.entity.session.loader.renew(self.entity, self.attribute.name)
+            self.stale = False
         # What was deleted, or created and taken back, is no longer among the session's entities.
         here = self.entity.session.entities
         return [item for item in self.collection if item in here and self._state(item) is not DELETED]
@@ -182,13 +187,15 @@ class Metadata(KeyValues):
                 return
             data = {"key": key, "value": value, "parent_id": owner.primary_key[0]}
             data["parent_type"] = owner.entity_type
-            deleted = owner.session.entities.get("Metadata", (data["parent_id"], key))
-            if deleted is not None and unit.state(deleted) is DELETED:
-                # Deleted and set again before a commit: the entity on the server gets another value.
-                unit.undelete(deleted)
-                deleted["value"] = value
-                return
-            item = owner.session.create("Metadata", data)
+            item = owner.session.entities.get("Metadata", (data["parent_id"], key))
+            if item is not None and unit.state(item) is DELETED:
+                # Deleted and set again before a commit: the same entity gets another value.
+                unit.undelete(item)
+                item["value"] = value
+            else:
+                if item is not None:
+                    owner.session.entities.discard(item)  # somebody else has deleted it since
+                item = owner.session.create("Metadata", data)
             if item not in self.collection:
                 self.collection.replace_items([*self.collection, item])
 

@@ -92,9 +92,10 @@ class Committer:
         session = self._session
         with session.unit.lock:
             gone = session.unit.settle(operations)
+            deleted = {change.identity for change in changes if change.action == "delete"}
             for change, result in zip(changes, results, strict=True):
                 data = result.get("data")
-                if change.action != "delete" and isinstance(data, dict):
+                if change.identity not in deleted and isinstance(data, dict):
                     keys = session.types[change.entity_type].primary_key_attributes
                     whole = {"__entity_type__": change.entity_type, **key_values(keys, change.key), **data}
                     session.decode_value(whole)
@@ -135,6 +136,10 @@ class Committer:
             entity = self._session.entities.get(operation.entity_type, operation.entity_key)
             if entity is not None:
                 self._session.unit.expire(entity)
+            if operation.entity_type == "Metadata":
+                # Who has it, or has it no more.
+                for owner in self._session.entities.find(operation.entity_key[0]):
+                    self._session.unit.expire(owner)
 
 
 def _leaves_doubt(error: RequestError) -> bool:

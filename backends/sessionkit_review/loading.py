@@ -42,7 +42,7 @@ class Loader:
         """
         attribute = entity.attributes[name]
         session = self._session
-        if session.unit.state(entity) is not CREATED:
+        if self._exists(entity):
             if not session.flags.auto_populate:
                 return NOT_SET
             if (
@@ -52,7 +52,14 @@ class Loader:
             ):
                 return entity._data[name]
             self._load(self._chunk(entity, [name]), _projections(session, attribute))
+        elif attribute.kind in {"scalar", "reference"}:
+            return NOT_SET  # the server may fill it in
         return self._ensure(entity, attribute)
+
+    def renew(self, entity: Entity, name: str) -> None:
+        """Load an attribute, whether it is here or not."""
+        if self._exists(entity):
+            self._load([entity], _projections(self._session, entity.attributes[name]))
 
     def complete(self, entity: Entity) -> None:
         """Load all attributes of an entity that are not here, in one call."""

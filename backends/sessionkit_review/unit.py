@@ -75,10 +75,25 @@ class UnitOfWork:
             if attribute.kind in {"metadata", "custom_attributes"}
         }
         with self.lock:
+            before = len(self.operations)
             entity = self._enter(kind, given, new=not reconstructing)
-            for name, value in later.items():
-                self.assign(entity, name, value)
+            try:
+                for name, value in later.items():
+                    self.assign(entity, name, value)
+            except BaseException:
+                if not reconstructing:
+                    self._undo_creation(entity, before)
+                raise
         return entity
+
+    def _undo_creation(self, entity: Entity, before: int) -> None:
+        """Take back an entity that could not be made completely, and what was recorded since."""
+        since = list(self.operations)[before:]
+        self.operations.discard(since)
+        created = [each.identity for each in since if each.state is CREATED]
+        for each in (entity, *(self._session.entities.get(*identity) for identity in created)):
+            if each is not None:
+                self.withdraw(each)
 
     def _enter(self, kind: type[Entity], values: dict[str, Any], *, new: bool) -> Entity:
         entity: Entity = object.__new__(kind)
@@ -200,7 +215,7 @@ class UnitOfWork:
         """Take back what was set on one attribute, and its recorded changes."""
         _ = entity.attributes[name]
         with self.lock:
-            if entity._base is None or name not in entity._base or self.state(entity) is CREATED:
+            if entity._base is None or name not in entity._base or _is_new(entity):
                 return
             identity = (entity.entity_type, entity._key)
             self.operations.discard(
@@ -218,10 +233,10 @@ class UnitOfWork:
     def rollback(self) -> None:
         """Take back everything; what was created here is no longer part of the session."""
         with self.lock:
-            for entity in self.in_state(CREATED):
-                self._session.entities.discard(entity)
-                self._changed.pop(id(entity), None)
             for entity in list(self._changed.values()):
+                if _is_new(entity):
+                    self._session.entities.discard(entity)
+                    continue
                 for name in list(entity._base or ()):
                     self._restore(entity, name)
                 entity._base = None
@@ -276,8 +291,10 @@ class UnitOfWork:
         if isinstance(operation, UpdateEntityOperation):
             names = [operation.attribute_name]
         else:
+            self.expire_collections(entity)  # of what was new they were empty; the server knows better
             names = list(entity._base)
         for name in names:
+            _drop_partner(entity, name)
             again = (*operation.identity, name)
             if again in since:
                 entity._base[name] = since[again]
@@ -304,7 +321,11 @@ class UnitOfWork:
                 for name, value in entity._data.items()
                 if isinstance(value, KeyValues) and any(self.state(each) for each in value.collection)
             }
+            for value in waiting.values():
+                value.stale = True
             entity._data = {n: v for n, v in entity._data.items() if n in keep or n in waiting}
+            if entity._base and not _is_new(entity):
+                entity._base = dict.fromkeys(entity._base, NOT_SET)
 
     def expire_collections(self, entity: Entity) -> None:
         """Forget which entities belong to this one, where that was not changed here."""
@@ -317,6 +338,19 @@ class UnitOfWork:
             }
 
 
+def _is_new(entity: Entity) -> bool:
+    """Whether it was created here and has not been committed: then its very key was set here."""
+    return entity._base is not None and all(name in entity._base for name in entity.primary_key_attributes)
+
+
+def _drop_partner(entity: Entity, name: str) -> None:
+    """Forget `status_id` when `status` was committed, and the other way round."""
+    partner = name[:-3] if name.endswith("_id") else f"{name}_id"
+    kinds = {entity.attributes[each].kind for each in (name, partner) if each in entity.attributes}
+    if "reference" in kinds and partner not in (entity._base or {}):
+        entity._data.pop(partner, None)
+
+
 def _remove_from(owner: Entity, item: Entity) -> None:
     for value in list(owner._data.values()):
         held = value.collection if isinstance(value, KeyValues) else value
@@ -327,7 +361,10 @@ def _remove_from(owner: Entity, item: Entity) -> None:
 def _take_in(entity: Entity, other: Entity) -> None:
     """Give an entity the values of another one of the same identity, below what was changed here."""
     base = entity._base or {}
-    for name, value in other._data.items():
+    for name, arrived in other._data.items():
+        value = arrived
+        if isinstance(arrived, Collection):
+            value = Collection(entity, arrived.attribute, list(arrived))
         if name in base:
             base[name] = value
         else:
