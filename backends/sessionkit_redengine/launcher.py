@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Any
 
 from sessionkit_redengine.conditions.base import AlwaysFalse
@@ -223,9 +223,7 @@ class Launcher:
     def forget(self, task: Task) -> None:
         """Start nothing that waits for a place."""
         for queue in self._queued.values():
-            kept = [waiting for waiting in queue if waiting[0] is not task]
-            queue.clear()
-            queue.extend(kept)
+            queue.pop(task, None)
 
     def close(self, timeout: float) -> None:
         """Drop all workers."""

@@ -93,7 +93,7 @@ def test_a_task_waits_for_one_place_only(live):
     session.parameters["mode"] = "x"  # has it planned again
     step()
     (queue,) = session.scheduler.launcher._queued.values()
-    assert [task.name for task, _ in queue] == ["b", "c"]
+    assert [task.name for task in queue] == ["b", "c"]
 
 
 @pytest.mark.parametrize("how", ["disabled", "on hold"])
