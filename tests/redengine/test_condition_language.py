@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import inspect
 import re
 import sys
@@ -310,12 +311,14 @@ def calls_of_parsing(text):
         nonlocal calls
         calls += event in ("call", "c_call")
 
+    gc.disable()  # it would run what earlier tests have left
     sys.setprofile(count)
     try:
         with contextlib.suppress(ParserError):
             parse_condition(text)
     finally:
         sys.setprofile(None)
+        gc.enable()
     return calls
 
 

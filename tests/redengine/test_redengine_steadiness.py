@@ -325,7 +325,8 @@ def test_the_latest_of_a_log_in_memory_cost_the_same_in_a_long_one(query):
 
         def counted(frame, event, argument):
             nonlocal calls
-            calls += 1
+            # The collector may run what earlier tests have left, whenever it likes.
+            calls += "sessionkit_redengine" in frame.f_code.co_filename
 
         sys.setprofile(counted)
         found = list(history.runs("s", Query(**query)))
@@ -333,7 +334,7 @@ def test_the_latest_of_a_log_in_memory_cost_the_same_in_a_long_one(query):
         assert len(found) == (0 if query.get("task_name") == "nobody" else 5)
         return calls
 
-    assert cost(5_000) == cost(50)
+    assert cost(5_000) == cost(50) > 0
 
 
 def test_memory_forgets_by_task_too():
