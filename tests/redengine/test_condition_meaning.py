@@ -320,7 +320,7 @@ RUNS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=90, deadline=None)
 @given(
     condition=CONDITIONS,
     runs=RUNS,
@@ -369,7 +369,7 @@ COMBINED = st.recursive(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(
     condition=COMBINED,
     zone=st.sampled_from(["Europe/Helsinki", "America/New_York", "Australia/Lord_Howe"]),

@@ -134,7 +134,7 @@ def ask():
         yield lambda batch: box._on_loop(lambda: answer(batch))
 
 
-@settings(max_examples=300, derandomize=True, deadline=None, database=None)
+@settings(max_examples=150, derandomize=True, deadline=None, database=None)
 @given(batch=st.lists(changes | others, min_size=1, max_size=3))
 def test_any_operations_are_answered(ask, batch):
     status, answer = ask(batch)

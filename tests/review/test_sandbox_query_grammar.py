@@ -241,7 +241,7 @@ def test_depth_is_bounded():
         parse(f"T where ({allowed})")
 
 
-@settings(max_examples=300, derandomize=True, deadline=None, database=None)
+@settings(max_examples=150, derandomize=True, deadline=None, database=None)
 @given(
     st.lists(
         st.sampled_from(
