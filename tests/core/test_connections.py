@@ -202,13 +202,15 @@ def test_plain_http_goes_through_a_proxy_with_its_password(proxy):
         assert api.http.get("/x").json() == {"line": "GET http://service.test/v1/x HTTP/1.1"}
 
 
+def tunnelled(proxy, server, authority_file):
+    """A session that signs, behind a proxy with a password."""
+    where = f"http://ann:pw@127.0.0.1:{proxy.port}"
+    auth = HeaderAuth({"X-Api-Key": Secret("key-12345")})
+    return Api.detached(server.url, verify=authority_file, proxies=where, auth=auth)
+
+
 def test_https_goes_through_a_tunnel_and_the_proxy_sees_no_credential(proxy, secure_server, authority_file):
-    with Api.detached(
-        secure_server.url,
-        verify=authority_file,
-        proxies=f"http://ann:pw@127.0.0.1:{proxy.port}",
-        auth=HeaderAuth({"X-Api-Key": Secret("key-12345")}),
-    ) as api:
+    with tunnelled(proxy, secure_server, authority_file) as api:
         assert api.get("/") == {"ok": True}
     assert secure_server.seen[0].headers["x-api-key"] == "key-12345"
     assert "proxy-authorization" not in secure_server.seen[0].headers
@@ -221,12 +223,7 @@ def test_many_calls_share_a_few_tunnels_and_give_the_proxy_no_credential(
 ):
     proxy.require = base64.b64encode(b"ann:pw").decode()
     secure_server.answer = lambda seen: (200, {}, {"path": seen.path})
-    with Api.detached(
-        secure_server.url,
-        verify=authority_file,
-        proxies=f"http://ann:pw@127.0.0.1:{proxy.port}",
-        auth=HeaderAuth({"X-Api-Key": Secret("key-12345")}),
-    ) as api:
+    with tunnelled(proxy, secure_server, authority_file) as api:
         done = list(api.perform_all((Call("GET", f"/{n}") for n in range(40)), at_once=4))
         assert [one.result for one in done] == [{"path": f"/{n}"} for n in range(40)]
     assert len(secure_server.seen) == 40
