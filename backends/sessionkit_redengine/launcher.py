@@ -122,7 +122,7 @@ class Launcher:
             return True
         # Another scheduler was first: what it did decides when the task is due next.
         session.record.refresh(task)
-        self._planner.refused(task)
+        self._planner.plan(task)
         return False
 
     def _began(self, run: Run, executor: Executor) -> None:

@@ -106,10 +106,10 @@ class Planner:
         """Have a task run again at `at`, because it failed."""
         self._retries[task] = at
 
-    def refused(self, task: Task) -> None:
-        """Plan a task anew that another scheduler has started first: a retry was its too."""
+    def overtaken(self, task: Task) -> None:
+        """Forget what was owed to a task that another scheduler has run since: now that one owes it."""
         self._retries.pop(task, None)
-        self.plan(task)
+        self._postponed.pop(task, None)
 
     def forced(self, task: Task) -> bool:
         """Whether somebody wants it to run, whatever its condition says."""
@@ -228,6 +228,10 @@ class Planner:
         return (task.disabled or task.name in self.paused) and not self.forced(task)
 
     def _due(self, task: Task, due: float, now: float) -> float | None:
+        if task.missed == "all" and task.state.last_due is not None:
+            # `due` is from before it waited, and another scheduler may have run the task since.
+            due = self._true_from(task, task.start_cond, now, min(task.state.last_due, now))
+            return due if due <= now else None
         try:
             if task.missed == "all" and self._true(task, now, due):
                 return due

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sessionkit_redengine.errors import HistoryError
+from sessionkit_redengine.history.state import TaskState
 from sessionkit_redengine.setback import from_the_future, set_back
 
 if TYPE_CHECKING:
     from sessionkit_redengine.engine import Session
-    from sessionkit_redengine.history import TaskState
     from sessionkit_redengine.tasks.base import Task
 
 
@@ -38,15 +38,22 @@ class Record:
         While the history cannot be read, what is known is what was.
         """
         session = self._session
+        if not session.history.lasting:
+            return
         try:
-            found = session.history.state(session.name, task.name) if session.history.lasting else None
+            found = session.history.state(session.name, task.name)
         except HistoryError as error:
             if not session.config.silence_task_logging:
                 raise
             session.report(f"what task {task.name!r} has done cannot be read: {error}")
             return
-        if found is not None:
-            task.state.adopt(found)
+        self._adopt(task, found or TaskState())  # somebody may have emptied the history
+
+    def _adopt(self, task: Task, found: TaskState) -> None:
+        overtaken = task.state.run_id != found.run_id
+        task.state.adopt(found)
+        if overtaken:
+            self._session.scheduler.planner.overtaken(task)
 
     def refresh_all(self) -> None:
         """Read the records of all tasks anew; what has changed is planned anew."""
@@ -57,7 +64,7 @@ class Record:
             task = session[name]
             if (task.state.run_id, task.state.recorded) == (state.run_id, state.last):
                 continue
-            task.state.adopt(state)
+            self._adopt(task, state)
             if session.scheduler.started is not None:
                 session.scheduler.planner.changed(("task", name))
                 session.scheduler.planner.plan(task)

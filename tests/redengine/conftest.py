@@ -10,6 +10,31 @@ from redengine_postgres import postgres
 from sessionkit.testing import ManualClock
 from sessionkit_redengine import default
 from sessionkit_redengine.engine import Session
+from sessionkit_redengine.executors.base import Executor
+from sessionkit_redengine.runs import Outcome
+
+
+class Held(Executor):
+    """Runs end when the test says."""
+
+    def __init__(self, done, capacity=None):
+        super().__init__(done)
+        self.capacity = capacity
+        self.held = []
+
+    def start(self, run, job):
+        self.held.append(run)
+
+    def end(self, run):
+        self.held.remove(run)
+        self.done(run, Outcome("terminate"))
+
+    def finish(self, action="success"):
+        self.done(self.held.pop(0), Outcome(action))
+
+    @property
+    def names(self):
+        return [run.task.name for run in self.held]
 
 
 @pytest.fixture
@@ -34,6 +59,41 @@ def make_session(clock):
 @pytest.fixture
 def session(make_session):
     return make_session()
+
+
+@pytest.fixture
+def live(make_session, clock):
+    """Begins a session's life; `step(seconds)` lets time pass, and tells how long it sleeps then."""
+    lives = []
+
+    def begin(capacity=None, **options):
+        session = make_session(execution="thread", **options)
+        scheduler = session.scheduler
+        held = scheduler.launcher.executors._made["thread"] = Held(scheduler._done, capacity)
+        living = None
+
+        def step(seconds=0):
+            nonlocal living
+            if living is None:
+                living = scheduler._living(None)
+                living.__enter__()
+                lives.append((living, scheduler, held))
+            clock.advance(seconds)
+            for _ in range(9):
+                scheduler.cycle()
+                pause = scheduler.pause()
+                if pause:
+                    return pause
+            raise AssertionError("it never sleeps")
+
+        return session, held, step
+
+    yield begin
+    for living, scheduler, held in lives:
+        while held.held:
+            held.finish()
+        scheduler.read_inbox()
+        living.__exit__(None, None, None)
 
 
 @pytest.fixture(scope="session")

@@ -5,66 +5,6 @@ from __future__ import annotations
 import pytest
 
 from sessionkit_redengine import FuncTask
-from sessionkit_redengine.executors.base import Executor
-from sessionkit_redengine.runs import Outcome
-
-
-class Held(Executor):
-    """Runs end when the test says."""
-
-    def __init__(self, done, capacity=None):
-        super().__init__(done)
-        self.capacity = capacity
-        self.held = []
-
-    def start(self, run, job):
-        self.held.append(run)
-
-    def end(self, run):
-        self.held.remove(run)
-        self.done(run, Outcome("terminate"))
-
-    def finish(self, action="success"):
-        self.done(self.held.pop(0), Outcome(action))
-
-    @property
-    def names(self):
-        return [run.task.name for run in self.held]
-
-
-@pytest.fixture
-def live(make_session, clock):
-    """Begins a session's life; `step(seconds)` lets time pass, and tells how long it sleeps then."""
-    lives = []
-
-    def begin(capacity=None, **options):
-        session = make_session(execution="thread", **options)
-        scheduler = session.scheduler
-        held = scheduler.launcher.executors._made["thread"] = Held(scheduler._done, capacity)
-        living = None
-
-        def step(seconds=0):
-            nonlocal living
-            if living is None:
-                living = scheduler._living(None)
-                living.__enter__()
-                lives.append((living, scheduler, held))
-            clock.advance(seconds)
-            for _ in range(9):
-                scheduler.cycle()
-                pause = scheduler.pause()
-                if pause:
-                    return pause
-            raise AssertionError("it never sleeps")
-
-        return session, held, step
-
-    yield begin
-    for living, scheduler, held in lives:
-        while held.held:
-            held.finish()
-        scheduler.read_inbox()
-        living.__exit__(None, None, None)
 
 
 def make(session, name, start_cond="false", **fields):

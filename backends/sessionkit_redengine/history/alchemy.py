@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionkit.errors import ConfigurationError
 from sessionkit_redengine.history.port import Result
+from sessionkit_redengine.history.sqlite import log_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,7 @@ class AlchemyDatabase:
         except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
             raise ConfigurationError(f"This is no database that can be reached: {error}") from None
         if self._engine.dialect.name == "sqlite":
-            sqlalchemy.event.listen(self._engine, "connect", _begin_by_hand)
+            sqlalchemy.event.listen(self._engine, "connect", _as_files_are)
             sqlalchemy.event.listen(self._engine, "begin", _lock_at_once)
 
     @contextmanager
@@ -50,8 +51,10 @@ class AlchemyDatabase:
         self._engine.dispose()
 
 
-def _begin_by_hand(connection: Any, _: Any) -> None:
+def _as_files_are(connection: Any, _: Any) -> None:
+    """Have SQLite work as it does for a history by path: a file may be used both ways at once."""
     connection.isolation_level = None
+    log_ahead(connection)
 
 
 def _lock_at_once(connection: Any) -> None:

@@ -34,8 +34,7 @@ class SqliteDatabase:
         except sqlite3.Error as error:
             raise HistoryError(f"the history {path} cannot be opened: {error}") from error
         try:
-            _log_ahead(connection)
-            connection.execute("PRAGMA synchronous = NORMAL")
+            log_ahead(connection)
         except sqlite3.Error as error:
             connection.close()
             raise HistoryError(f"the history {path} cannot be used: {error}") from error
@@ -63,8 +62,13 @@ class SqliteDatabase:
         self._connection.close()
 
 
-def _log_ahead(connection: sqlite3.Connection) -> None:
-    """Switch to write-ahead logging; where several do so at once, SQLite itself does not wait."""
+def log_ahead(connection: Any) -> None:
+    """Switch to write-ahead logging: a writer holds the lock for an instant, not until the disk has turned.
+
+    SQLite's lock is not fair, and one of two schedulers could wait longer than `_WAIT` for the other. Where
+    several switch at once, SQLite itself does not wait.
+    """
+    connection.execute("PRAGMA synchronous = NORMAL")
     deadline = Deadline.after(_WAIT)
     while True:
         try:
