@@ -143,48 +143,33 @@ def test_several_open_a_new_file_at_once(tmp_path, form):
         assert errors == []
 
 
-class Unreadable(MemoryHistory):
-    """A history that another scheduler may write, and that at times cannot be read."""
+@pytest.fixture
+def unreadable(tmp_path, clock):
+    """A history in which another scheduler has a run on its way; it cannot be used while `broken` is set."""
+    history = open_database(str(tmp_path / "runs.db"))
+    with closing(open_database(str(tmp_path / "runs.db"))) as another:
+        assert another.claim(RunRecord("redengine", "elsewhere", "1", clock.time(), clock.time()), "")
+        usable = history._do
 
-    shared = lasting = True
-    broken = False
+        def do(work):
+            if history.broken:
+                raise HistoryError("the cable is out")
+            return usable(work)
 
-    def _check(self):
-        if self.broken:
-            raise HistoryError("the cable is out")
-
-    def state(self, session, task):
-        self._check()
-
-    def states(self, session):
-        self._check()
-        return {}
-
-    def series(self, session, task):
-        self._check()
-        return super().series(session, task)
-
-    def orders(self, session):
-        self._check()
-        return []
-
-    def claim(self, run, seen):
-        self._check()
-        return super().claim(run, seen)
+        history.broken, history._do = False, do
+        yield history
 
 
-def test_a_history_that_cannot_be_read_is_read_later(make_session, clock):
-    history = Unreadable()
-    session = make_session(history=history, force_status_from_logs=True)
+def test_a_history_that_cannot_be_read_is_read_later(make_session, clock, unreadable):
+    session = make_session(history=unreadable, force_status_from_logs=True)
     runs = []
     FuncTask(lambda: runs.append(1), session=session, name="a", start_cond="every 1 minute")
     counted = "every 1 minute & has succeeded past 1 hour | ~has started"
     FuncTask(lambda: runs.append(2), session=session, name="b", start_cond=counted)
-    elsewhere = FuncTask(int, session=session, name="elsewhere", start_cond="daily")
-    elsewhere.state.start("another", clock.time(), clock.time())  # as another scheduler's run
+    FuncTask(int, session=session, name="elsewhere", start_cond="daily")
     broken = {
-        "s600": lambda: setattr(history, "broken", True),
-        "s1200": lambda: setattr(history, "broken", False),
+        "s600": lambda: setattr(unreadable, "broken", True),
+        "s1200": lambda: setattr(unreadable, "broken", False),
     }
     at_cycles(session, clock, **broken)
     run_for(session, "30 minutes")
@@ -193,14 +178,13 @@ def test_a_history_that_cannot_be_read_is_read_later(make_session, clock):
     assert any("the cable is out" in problem for problem in session.problems)
 
 
-def test_it_ends_the_scheduler_where_that_is_wanted(make_session, clock):
-    history = Unreadable()
-    session = make_session(history=history, silence_task_logging=False)
-    elsewhere = FuncTask(int, session=session, name="elsewhere", start_cond="daily")
-    elsewhere.state.start("another", clock.time(), clock.time())
-    at_cycles(session, clock, s600=lambda: setattr(history, "broken", True))
+def test_it_ends_the_scheduler_where_that_is_wanted(make_session, clock, unreadable):
+    session = make_session(history=unreadable, silence_task_logging=False)
+    FuncTask(int, session=session, name="elsewhere", start_cond="daily")
+    at_cycles(session, clock, s600=lambda: setattr(unreadable, "broken", True))
     with pytest.raises(HistoryError, match="cable"):
         run_for(session, "30 minutes")
+    unreadable.broken = False
 
 
 class Raising(logging.Handler):
@@ -295,16 +279,16 @@ def test_a_failing_condition_of_a_startup_task_ends_the_scheduler_where_that_is_
 # --- what is known of the past costs the same however long it was ---
 
 
-def test_last_states_ask_the_history_nothing(make_session):
-    history = Unreadable()
-    session = make_session(history=history)
+def test_last_states_ask_the_history_nothing(make_session, unreadable):
+    session = make_session(history=unreadable)
     task = FuncTask(int, session=session, name="a")
     session.run("a")
-    history.broken = True
+    unreadable.broken = True
     assert task.status == "success"
     assert task.last_run <= task.last_success
     assert (task.last_fail, task.last_terminate, task.last_inaction, task.last_crash) == (None,) * 4
     assert bool(task) is False
+    unreadable.broken = False
 
 
 def filled(history, count):
