@@ -96,6 +96,7 @@ class Miss:
         kept: An answer past its time.
         headers: The call's own headers, lower-case name to value.
         epoch: The cache's, when the call began: what comes after another has begun is not kept.
+        asked: When that was, in seconds since the epoch: an answer may be as old as that when it comes.
     """
 
     conditions: Mapping[str, str] = field(default_factory=dict)
@@ -103,6 +104,7 @@ class Miss:
     kept: Hit | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     epoch: object = None
+    asked: float = 0.0
 
 
 class ResponseCache:
@@ -180,7 +182,7 @@ class ResponseCache:
 
     def _miss(self, miss: Miss) -> Miss:
         try:
-            return replace(miss, epoch=self._cache.epoch())
+            return replace(miss, epoch=self._cache.epoch(), asked=self._now())
         except CacheError as error:
             _log.warning("The cache could not be read: %s", error)
             return replace(miss, key=None)
@@ -201,7 +203,7 @@ class ResponseCache:
             and len(response.body) <= self._max_body
         ):
             url = redact_url(response.url.partition("?")[0])
-            self._save(miss, self._dated(response.status, headers, response.body, url, now), now)
+            self._save(miss, self._dated(miss, response.status, headers, response.body, url, now), now)
         elif response.status < 500 and miss.kept is not None:
             self.remove(miss.key)
         return None
@@ -266,12 +268,15 @@ class ResponseCache:
         news = {name: value for name, value in headers.items() if name not in _OF_THE_BODY}
         # The age of the stored answer was told by a header that the new one need not have.
         past = {name: value for name, value in kept.headers.items() if name != "age"}
-        answer = self._dated(kept.status, {**past, **news}, kept.body, kept.url, now)
+        answer = self._dated(miss, kept.status, {**past, **news}, kept.body, kept.url, now)
         self._save(miss, answer, now)
         return answer
 
-    def _dated(self, status: int, headers: Mapping[str, str], body: bytes, url: str, now: float) -> Hit:
-        age = freshness.seconds(headers.get("age"))
+    def _dated(
+        self, miss: Miss, status: int, headers: Mapping[str, str], body: bytes, url: str, now: float
+    ) -> Hit:
+        # The service may have made it at any time since it was asked (RFC 9111, 4.2.3).
+        age = freshness.seconds(headers.get("age")) + max(0.0, now - miss.asked)
         lifetime = freshness.lifetime(headers, now, self._ttl, shared=self._shared)
         return Hit(status, headers, body, url, age, lifetime)
 

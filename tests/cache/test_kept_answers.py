@@ -68,6 +68,18 @@ def test_the_age_an_answer_came_with_counts(make, clock):
     assert isinstance(responses.lookup(ZONE), Miss)
 
 
+def test_the_time_an_answer_was_on_its_way_counts(make, clock):
+    responses = make()
+    miss = responses.lookup(ZONE)
+    clock.advance(50)
+    responses.store(miss, answer(cache_control="max-age=60", etag='"1"'))
+    assert responses.lookup(ZONE).age == 50
+    clock.advance(10)
+    miss = responses.lookup(ZONE)
+    clock.advance(40)
+    assert responses.store(miss, answer(b"", 304)).age == 40
+
+
 def test_without_a_word_from_the_service_the_ttl_decides(make, clock):
     keep(make(), answer())
     assert isinstance(make().lookup(ZONE), Miss)
