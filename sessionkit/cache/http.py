@@ -223,6 +223,10 @@ class ResponseCache:
         for pattern in [None] if patterns is None else patterns:
             self.clear(pattern)
 
+    def advance(self) -> None:
+        """Keep no answer that is on its way: it may be from before a change."""
+        self._change(lambda: None)
+
     def clear(self, pattern: Pattern | None = None) -> None:
         """Drop the answers in whose key `pattern` is found; without one, all of this identity.
 
