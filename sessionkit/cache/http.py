@@ -210,10 +210,12 @@ class ResponseCache:
 
     def on_error(self, miss: Miss) -> Hit | None:
         """The answer that may stand in for one that failed to come, or None."""
-        kept = miss.kept
-        if kept is None or kept.age - kept.lifetime > freshness.grace(kept.headers, self._stale_if_error):
+        # Looked up anew: time has passed, and it may have been dropped since, because it is known to be wrong.
+        kept = None if miss.key is None else self._load(miss.key, miss.headers)
+        grace = 0.0 if kept is None else freshness.grace(kept.headers, self._stale_if_error)
+        if kept is None or grace <= 0 or kept.age - kept.lifetime > grace:
             return None
-        return replace(kept, stale=True)
+        return replace(kept, stale=kept.age >= kept.lifetime)
 
     def invalidate(self, call: Call) -> None:
         """Drop the answers that `call` made doubtful. Does nothing for a method that only reads."""

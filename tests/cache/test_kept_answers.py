@@ -235,6 +235,34 @@ def test_no_stand_in_where_none_is_allowed(make, clock):
     assert strict.on_error(Miss()) is None
 
 
+def test_no_stand_in_is_older_than_allowed_when_the_failure_took_its_time(make, clock):
+    responses = make(ttl=60, stale_if_error=300)
+    keep(responses, answer(b"old"))
+    clock.advance(350)
+    miss = responses.lookup(ZONE)
+    clock.advance(10)
+    assert responses.on_error(miss).age == 360
+    clock.advance(1)
+    assert responses.on_error(miss) is None
+
+
+def test_what_was_dropped_while_the_service_failed_does_not_stand_in(make, clock):
+    responses = make(ttl=60, stale_if_error=300)
+    keep(responses, answer(b"old"))
+    clock.advance(100)
+    miss = responses.lookup(ZONE)
+    responses.clear("^GET /zones")
+    assert responses.on_error(miss) is None
+
+
+def test_nothing_stands_in_where_nobody_said_so(make):
+    responses = make(ttl=60)
+    keep(responses, answer(b"fresh, but not wanted"))
+    miss = responses.lookup(Call("GET", "/zones/1", headers={"Cache-Control": "no-cache"}))
+    assert isinstance(miss, Miss)
+    assert responses.on_error(miss) is None
+
+
 def test_answers_are_private_unless_said_otherwise(make):
     keep(make("ann", ttl=60), answer(b"ann's"))
     assert isinstance(make("bob", ttl=60).lookup(ZONE), Miss)
