@@ -185,7 +185,7 @@ class ResponseCache:
             return replace(miss, epoch=self._cache.epoch(), asked=self._now())
         except CacheError as error:
             _log.warning("The cache could not be read: %s", error)
-            return replace(miss, key=None)
+            return Miss()
 
     def store(self, miss: Miss, response: Response) -> Hit | None:
         """Keep `response` if that is allowed and useful.

@@ -382,6 +382,18 @@ def test_what_could_not_be_dropped_is_not_used(make, clock):
     assert responses.lookup(ZONE).body == b"new"
 
 
+def test_a_cache_that_fails_during_a_lookup_makes_no_conditional_call(make, clock, monkeypatch):
+    store = MemoryCache()
+    responses = make(cache=store)
+    keep(responses, answer(etag='"1"'))
+
+    def fail():
+        raise CacheError("no space")
+
+    monkeypatch.setattr(store, "epoch", fail)
+    assert responses.lookup(ZONE) == Miss()
+
+
 def test_a_clock_set_back_makes_answers_doubtful(make, clock):
     responses = make(ttl=60)
     keep(responses, answer())
