@@ -153,7 +153,7 @@ class ResponseCache:
         self._touches = touches
         self._max_body = max_body
         self._now = clock.time
-        self._trusted_since = float("-inf")
+        self._owed: object = None
         self._lock = threading.RLock()
         fork.aware(self)
 
@@ -210,7 +210,7 @@ class ResponseCache:
 
     def on_error(self, miss: Miss) -> Hit | None:
         """The answer that may stand in for one that failed to come, or None."""
-        # Looked up anew: time has passed, and it may have been dropped since, because it is known to be wrong.
+        # Looked up anew: time has passed, and it may have been dropped since, as it is known to be wrong.
         kept = None if miss.key is None else self._load(miss.key, miss.headers)
         grace = 0.0 if kept is None else freshness.grace(kept.headers, self._stale_if_error)
         if kept is None or grace <= 0 or kept.age - kept.lifetime > grace:
@@ -249,11 +249,29 @@ class ResponseCache:
             except KeyError:
                 return
             except CacheError as error:
-                # Kept answers that cannot be dropped must not be used any more.
-                self._trusted_since = self._now()
-                _log.warning("Cached answers could not be dropped, and are ignored from now on: %s", error)
+                self._owed = object()
+                _log.warning(
+                    "Cached answers could not be dropped, and none is used until they are: %s", error
+                )
+
+    def _usable(self) -> bool:
+        """Whether nothing is kept that should have been dropped: what failed is made good first."""
+        owed = self._owed
+        if owed is None:
+            return True
+        try:
+            self._cache.advance()
+            self._cache.clear()
+        except CacheError:
+            return False
+        with self._lock:
+            if self._owed is owed:  # and not another, which has failed since
+                self._owed = None
+        return self._owed is None
 
     def _load(self, key: str, headers: Mapping[str, str]) -> Hit | None:
+        if not self._usable():
+            return None
         try:
             raw = self._cache.get(key)
         except KeyError:
@@ -262,12 +280,11 @@ class ResponseCache:
             _log.warning("The cache could not be read: %s", error)
             return None
         try:
-            kept, written, vary = _decoded(raw, self._now())
+            kept, vary = _decoded(raw, self._now())
         except (ValueError, TypeError, AttributeError):  # not written by this version, or not by us
             return None
         # An age below what it was at first means that the clock was set back: the true age is unknown.
-        trusted = kept.age >= 0 and written > self._trusted_since
-        return kept if trusted and vary == self._variant(vary, headers) else None
+        return kept if kept.age >= 0 and vary == self._variant(vary, headers) else None
 
     def _renew(self, miss: Miss, kept: Hit, headers: Mapping[str, str], now: float) -> Hit:
         """`kept`, confirmed by a "not modified" that came with `headers`."""
@@ -298,8 +315,10 @@ class ResponseCache:
             _log.info("An answer that quotes a secret was not cached.")
             return
         with self._lock:
+            if self._owed is not None:
+                return  # it may be from before a change of which the cache was not told
             try:
-                self._cache.set_within(miss.epoch, miss.key, raw)  # or not: it may be from before a change
+                self._cache.set_within(miss.epoch, miss.key, raw)  # or not: likewise
             except CacheError as error:
                 _log.warning("An answer could not be cached: %s", error)
 
@@ -341,8 +360,8 @@ def _kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return kept
 
 
-def _decoded(raw: bytes, now: float) -> tuple[Hit, float, dict[str, str]]:
-    """A stored answer, when it was stored (seconds since the epoch), and what it varies by.
+def _decoded(raw: bytes, now: float) -> tuple[Hit, dict[str, str]]:
+    """A stored answer, and what it varies by.
 
     Raises:
         ValueError, TypeError, AttributeError: when it is none.
@@ -353,4 +372,4 @@ def _decoded(raw: bytes, now: float) -> tuple[Hit, float, dict[str, str]]:
     answer = Hit(status + 0, headers, body, url + "", age + past if past >= 0 else -1.0, lifetime + 0.0)
     if not all(type(value) is str for value in headers.values()) or type(vary) is not dict:
         raise TypeError("headers are text")
-    return answer, written, vary
+    return answer, vary

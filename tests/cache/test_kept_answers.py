@@ -359,6 +359,11 @@ class Broken(MemoryCache):
             raise CacheError("no space")
         super().clear(pattern)
 
+    def advance(self):
+        if self.broken:
+            raise CacheError("no space")
+        super().advance()
+
 
 def test_a_broken_cache_never_breaks_a_call(make, caplog):
     responses = make(cache=Broken(), ttl=60)
@@ -380,6 +385,36 @@ def test_what_could_not_be_dropped_is_not_used(make, clock):
     clock.advance(1)
     keep(responses, answer(b"new"))
     assert responses.lookup(ZONE).body == b"new"
+
+
+@pytest.mark.parametrize("jump", [0, -40])
+def test_what_could_not_be_dropped_is_never_used_whatever_the_clock_says(make, clock, jump):
+    store = Broken()
+    store.broken = False
+    responses = make(cache=store, ttl=600)
+    keep(responses, answer(b"old"))
+    clock.jump(jump)
+    store.broken = True
+    responses.invalidate(Call("PUT", "/zones/1"))
+    clock.advance(60)
+    assert isinstance(responses.lookup(ZONE), Miss)
+    store.broken = False
+    assert isinstance(responses.lookup(ZONE), Miss)
+
+
+def test_an_answer_on_its_way_while_a_write_could_not_be_told_to_the_cache_is_not_kept(make, clock):
+    store = Broken()
+    store.broken = False
+    responses = make(cache=store, ttl=600)
+    miss, late = responses.lookup(ZONE), responses.lookup(ZONE)
+    store.broken = True
+    responses.invalidate(Call("PUT", "/zones/1"))
+    store.broken = False
+    clock.advance(1)
+    responses.store(miss, answer(b"old"))
+    assert isinstance(responses.lookup(ZONE), Miss)
+    responses.store(late, answer(b"old"))
+    assert isinstance(responses.lookup(ZONE), Miss)
 
 
 def test_a_cache_that_fails_during_a_lookup_makes_no_conditional_call(make, clock, monkeypatch):
