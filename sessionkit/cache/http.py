@@ -204,8 +204,8 @@ class ResponseCache:
         ):
             url = redact_url(response.url.partition("?")[0])
             self._save(miss, self._dated(miss, response.status, headers, response.body, url, now), now)
-        elif response.status < 500 and miss.kept is not None:
-            self.remove(miss.key)
+        elif response.status < 500:
+            self._forget(miss)
         return None
 
     def on_error(self, miss: Miss) -> Hit | None:
@@ -304,7 +304,10 @@ class ResponseCache:
         return Hit(status, headers, body, url, age, lifetime)
 
     def _save(self, miss: Miss, answer: Hit, now: float) -> None:
-        if miss.key is None or not self._useful(answer):
+        if miss.key is None:
+            return
+        if not self._useful(answer):
+            self._forget(miss)
             return
         names = [name.strip() for name in answer.headers.get("vary", "").lower().split(",")]
         vary = self._variant([name for name in names if name not in _DECODED], miss.headers)
@@ -313,6 +316,7 @@ class ResponseCache:
         text = raw.decode("latin-1")
         if redact(text) is not text:
             _log.info("An answer that quotes a secret was not cached.")
+            self._forget(miss)
             return
         with self._lock:
             if self._owed is not None:
@@ -321,6 +325,11 @@ class ResponseCache:
                 self._cache.set_within(miss.epoch, miss.key, raw)  # or not: likewise
             except CacheError as error:
                 _log.warning("An answer could not be cached: %s", error)
+
+    def _forget(self, miss: Miss) -> None:
+        """Drop what was kept before an answer that will not be kept."""
+        if miss.key is not None and miss.kept is not None:
+            self.remove(miss.key)
 
     def _useful(self, answer: Hit) -> bool:
         return (

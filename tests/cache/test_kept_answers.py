@@ -210,6 +210,16 @@ def test_another_answer_replaces_the_old_one(make, clock):
     assert (miss.conditions, miss.kept) == ({}, None)
 
 
+def test_an_answer_that_cannot_be_kept_ends_the_one_before_it(make):
+    secret = Secret("hunter-23-hunter")
+    responses = make()
+    for newer in (answer(b"of no use later"), answer(secret.reveal().encode(), etag='"2"')):
+        keep(responses, answer(b"old", cache_control="max-age=60"))
+        reload = Call("GET", "/zones/1", headers={"Cache-Control": "no-cache"})
+        responses.store(responses.lookup(reload), newer)
+        assert isinstance(responses.lookup(ZONE), Miss)
+
+
 def test_a_stale_answer_stands_in_for_a_failure(make, clock):
     responses = make(ttl=60, stale_if_error=300)
     keep(responses, answer(b"old"))
