@@ -165,7 +165,7 @@ class Process:
     def read(self, path, control=""):
         world, least, begun = self.world, self.known[path], self.world.clock.monotonic()
         try:
-            value, how = getattr(self, f"read_{world.style}")(path, control)
+            value, how, least = getattr(self, f"read_{world.style}")(path, control, least)
         except RequestError:
             return
         what = f"{self.name} read {path} ({how}) in version {value['version']}"
@@ -184,23 +184,27 @@ class Process:
         if how == "kept" and not self.world.jumped:
             assert begun - confirmed < fresh, f"{what}, {begun - confirmed} s old"
         if how == "in its place":
-            assert value["version"] >= self.known[value["path"]], f"{what}, which had been dropped"
             age, grace = self.world.clock.monotonic() - confirmed, self.world.grace
             assert grace, f"{what}, which nobody wanted"
             assert "must-revalidate" not in control, f"{what}, which the service forbids"
             assert age <= fresh + grace or self.world.jumped, f"{what}, {age} s old"
 
-    def read_session(self, path, control):
-        how = ["kept"]
+    # Each tells the value, where it is from, and how old a version of it may be.
+
+    def read_session(self, path, control, least):
+        how = ["kept", least]
 
         def perform(call, _timeout):
-            how[0] = "in its place"
-            response = self.ask(call)
+            try:
+                response = self.ask(call)
+            except RequestError:
+                how[:] = "in its place", self.known[path]
+                raise
             how[0] = "confirmed" if response.status == 304 else "answered"
             return Exchange(response.body and response.json(), response, ())
 
         call = Call("GET", path, headers={"Cache-Control": control} if control else None)
-        return self.calls(perform).perform(call, None).result, how[0]
+        return self.calls(perform).perform(call, None).result, *how
 
     def calls(self, perform):
         def process(response, _call):
@@ -209,18 +213,18 @@ class Process:
         session = SimpleNamespace(responses=self.answers, check_open=lambda: None, process=process)
         return CachedCalls(session, perform)
 
-    def read_own(self, path, _control):
+    def read_own(self, path, _control, least):
         """As the documentation of `set_within` shows it."""
         try:
-            return self.held.get(path), "kept"
+            return self.held.get(path), "kept", least
         except KeyError:
             epoch = self.held.epoch()
             value = self.fetch(path)
             self.held.set_within(epoch, path, value)
-            return value, "answered"
+            return value, "answered", least
 
-    def read_memoised(self, path, _control):
-        return self.memoiser.call(self.fetch, (path,)), "memoised"
+    def read_memoised(self, path, _control, least):
+        return self.memoiser.call(self.fetch, (path,)), "memoised", least
 
     def fetch(self, path):
         return self.ask(Call("GET", path)).json()
