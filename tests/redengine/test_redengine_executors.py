@@ -134,8 +134,8 @@ def test_no_more_processes_run_than_configured(real, tmp_path):
     session = real(execution="process", max_process_count=2)
     out = tmp_path / "out"
     for number in range(6):
-        parameters = {"path": str(out), "text": str(number), "seconds": 0.05}
-        FuncTask(work.slow_write, session=session, name=str(number), parameters=parameters)
+        parameters = {"path": str(out), "text": str(number)}
+        FuncTask(work.meet, session=session, name=str(number), parameters=parameters)
     session.run()
     depth = most = 0
     for character in out.read_text():
