@@ -6,6 +6,7 @@ import concurrent.futures
 import functools
 import multiprocessing
 import os
+import select
 import signal
 import threading
 import time
@@ -267,13 +268,16 @@ def test_a_thread_that_does_not_listen_goes_on_and_ends_as_it_will(real):
 
 def test_a_program_is_killed_with_its_children(real, tmp_path):
     session = real(execution="thread")
-    out = tmp_path / "out"
-    CommandTask(f"(sleep 1; echo late > {out}) & wait", shell=True, session=session, name="slow", timeout=0.2)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    CommandTask(f"sleep 60 > {pipe} & wait", shell=True, session=session, name="slow", timeout=0.2)
     with pytest.raises(TaskFailed) as caught:
         session.execute("slow")
     assert caught.value.action == "terminate"
-    time.sleep(1.2)
-    assert not out.exists()
+    ended, _, _ = select.select([reader], [], [], 20)  # nobody has it open: the child is gone, too
+    os.close(reader)
+    assert ended
 
 
 @pytest.mark.parametrize("execution", ["process", "async"])
@@ -423,7 +427,7 @@ def test_dask_runs_a_task_anew_each_time(real, dask_pool, tmp_path):
 
 def test_dask_takes_back_a_run_that_takes_too_long(real, dask_pool):
     session = real(execution=dask_pool)
-    FuncTask(work.sleep, session=session, name="slow", timeout=0.3, parameters={"seconds": 1})
+    FuncTask(work.sleep, session=session, name="slow", timeout=0.3, parameters={"seconds": 2})
     with pytest.raises(TaskFailed) as caught:
         session.execute("slow")
     assert caught.value.action == "terminate"
