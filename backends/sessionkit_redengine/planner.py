@@ -14,7 +14,7 @@ from sessionkit_redengine.setback import set_back
 from sessionkit_redengine.view import POLL, SessionView
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Hashable, Iterable, Mapping
 
     from sessionkit_redengine.engine import Session
     from sessionkit_redengine.history.state import TaskState
@@ -129,6 +129,26 @@ class Planner:
         """A run has begun; one that nobody wished for is the retry, if one was owed."""
         if batch is NO_WISHES:
             self._retries.pop(task, None)
+
+    def give_back(self, task: Task, batch: Batch) -> None:
+        """Have a wish that was taken fulfilled later."""
+        if batch is not NO_WISHES:
+            self._batches.setdefault(task, deque()).appendleft(batch)
+            self.plan(task)
+
+    def obey(self, orders: Mapping[str, str]) -> None:
+        """Carry out the orders that the history has now, and none that another scheduler has carried out."""
+        known: set[str] = set()
+        for task, batches in tuple(self._batches.items()):
+            kept = [batch for batch in batches if not batch.order or batch.order in orders]
+            known.update(batch.order for batch in kept)
+            if len(kept) < len(batches):
+                self._batches[task] = deque(kept)
+                self.plan(task)
+        session = self._session
+        for order, name in orders.items():
+            if name in session and order not in known:
+                self.request(session[name], Batch({}, order=order))
 
     def postpone(self, task: Task, due: float, at: float) -> None:
         """Have a run that was due start later, because now it cannot be recorded."""

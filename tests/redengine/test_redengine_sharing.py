@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, nullcontext
 from itertools import pairwise
 
 import pytest
@@ -55,7 +55,7 @@ def test_a_run_put_off_is_not_told_from_what_another_scheduler_has_run_meanwhile
     assert not held.held
     for _ in range(3):
         go(others, step_other, 60)
-    first.scheduler.others._rung()
+    first.scheduler.others.look_again()
     go(held, step, 150)
     found = dues(first)
     assert len(found) > before + 5
@@ -69,13 +69,86 @@ def test_a_retry_that_another_scheduler_has_overtaken_is_owed_no_more(two):
     held.finish("fail")
     step()  # the retry is owed in two minutes
     go(others, step_other, 60)
-    first.scheduler.others._rung()
+    first.scheduler.others.look_again()
     go(others, step_other, 60)
-    first.scheduler.others._rung()
+    first.scheduler.others.look_again()
     found = dues(first)
     step()
     assert dues(first) == found
     assert not held.held
+
+
+# --- orders from the command line ---
+
+
+def order(session):
+    session.history.order(session.name, "task", "run", session.clock.time())
+    session.scheduler.others.look_again()
+
+
+@pytest.mark.parametrize("works", range(9))
+def test_an_order_is_carried_out_wherever_the_history_fails(two, works):
+    (first, held, step), _ = two("false")
+    step()
+    order(first)
+    usable, path = first.history._do, first.history.where
+    done = []
+
+    def do(work):
+        done.append(work)
+        with locked(path) if len(done) > works else nullcontext():
+            return usable(work)
+
+    first.history._do = do
+    step()
+    first.history._do = usable
+    step(10)
+    step(10)
+    while held.held:
+        held.finish()
+        step()
+    assert len(dues(first)) == 1
+
+
+def test_an_order_does_not_die_with_the_scheduler_that_was_to_carry_it_out(two):
+    (first, held, step), (_, others, step_other) = two("false", capacity=1)
+    FuncTask(int, session=first, name="busy", start_cond="daily")
+    step()
+    order(first)
+    step()  # there is no place
+    assert held.names == ["busy"]
+    step_other(10)  # and nobody hears of the first any more
+    assert others.names == ["task"]
+    others.finish()
+    step_other()
+    go(held, step, 0)  # it was but held up
+    assert len(dues(first)) == 1
+
+
+def test_an_order_is_carried_out_by_one(two):
+    (first, held, step), (second, others, step_other) = two("false")
+    step()
+    step_other()
+    order(first)
+    second.scheduler.others.look_again()
+    step()
+    step_other()
+    assert [held.names, others.names] == [["task"], []]
+    held.finish()
+    step()
+    step_other(10)
+    assert others.names == []
+
+
+def test_an_order_that_nobody_can_carry_out_is_reported_once(two):
+    (first, _, step), (second, _, step_other) = two("false")
+    step()
+    first.history.order(first.name, "unknown", "run", first.clock.time())
+    for _ in range(3):
+        step_other(10)
+        step()
+    problems = [text for text in (*first.problems, *second.problems) if "'unknown'" in text]
+    assert len(problems) == 1
 
 
 def test_a_history_that_somebody_empties_stops_no_task(two):

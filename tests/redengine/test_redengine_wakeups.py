@@ -123,7 +123,7 @@ def test_an_order_from_the_command_line_does_not_take_the_place_of_a_retry(live,
     held.finish("fail")
     step()
     session.history.order(session.name, "a", "run", session.clock.time())
-    session.scheduler.others._rung()
+    session.scheduler.others.look_again()
     step()
     assert held.names == ["a"]
     held.finish()
