@@ -63,8 +63,6 @@ class Others:
             orders = session.history.orders(session.name)
             paused = session.history.paused(session.name)
             self._there = session.history.others(session.clock.time())
-            if self._there:
-                session.record.refresh_all()
             session.record.take_over()
             for order, name in orders.items():
                 if name not in session and session.history.drop_order(order):

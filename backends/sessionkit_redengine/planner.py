@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping
 
     from sessionkit_redengine.engine import Session
-    from sessionkit_redengine.history.state import TaskState
     from sessionkit_redengine.tasks.base import Task
 
 # A run later than this is reckoned from when it starts, not from when it was due: a scheduler that was held
@@ -106,8 +105,20 @@ class Planner:
         """Have a task run again at `at`, because it failed."""
         self._retries[task] = at
 
+    def inherit_retry(self, task: Task) -> None:
+        """Have a task run again, where its record says that it failed, may be retried and was not since.
+
+        All schedulers of a history do so, whoever's run it was: what is owed does not die with one of them.
+        """
+        state = task.state
+        failed = state.latest("fail", "crash")
+        if failed is None or not state.fails % (task.retries + 1):
+            return
+        if all(started < failed for started in state.running.values()):
+            self._retries[task] = failed + task.retry_delay
+
     def overtaken(self, task: Task) -> None:
-        """Forget what was owed to a task that another scheduler has run since: now that one owes it."""
+        """Forget what was owed to a task that another scheduler has run since: its record says what is."""
         self._retries.pop(task, None)
         self._postponed.pop(task, None)
 
@@ -229,8 +240,7 @@ class Planner:
             return now
         if task.on_startup or task.on_shutdown:
             return due  # it has waited for a place
-        retry = self._retries.get(task)
-        if retry is not None and retry <= now:
+        if self._retries.get(task, FOREVER) <= now:
             return state.last_due if state.last_due is not None else now
         found = self._due(task, due, now)
         if found is None:
@@ -316,13 +326,10 @@ class Planner:
 
     # --- after the scheduler was away ---
 
-    def recover(self, task: Task, state: TaskState, now: float) -> None:
+    def recover(self, task: Task) -> None:
         """Plan a task at the scheduler's start: retries that are owed, and due times that passed."""
-        if state.status in {"fail", "crash"} and state.fails % (task.retries + 1):
-            ended = state.latest("fail", "crash")
-            self._retries[task] = max(now, (ended if ended is not None else now) + task.retry_delay)
-        since = state.last_due if task.missed != "skip" else None
-        self.plan(task, since)
+        self.inherit_retry(task)
+        self.plan(task, task.state.last_due if task.missed != "skip" else None)
 
     def clock_set_back(self, seconds: float) -> None:
         """Go on as if the clock had not been set, as far as its dates allow, and work out all anew."""

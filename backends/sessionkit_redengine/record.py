@@ -52,8 +52,11 @@ class Record:
     def _adopt(self, task: Task, found: TaskState) -> None:
         overtaken = task.state.run_id != found.run_id
         task.state.adopt(found)
+        scheduler = self._session.scheduler
         if overtaken:
-            self._session.scheduler.planner.overtaken(task)
+            scheduler.planner.overtaken(task)
+            scheduler.launcher.forget(task)  # it waited for a place, with a due time from before
+        scheduler.planner.inherit_retry(task)
 
     def refresh_all(self) -> None:
         """Read the records of all tasks anew; what has changed is planned anew."""
@@ -70,14 +73,13 @@ class Record:
                 session.scheduler.planner.plan(task)
 
     def take_over(self) -> None:
-        """While the scheduler runs: mark what another one left when it died, and retry what is to be."""
+        """While the scheduler runs: read what others did, and mark what one of them left when it died."""
         session = self._session
-        for name in self._mark_crashed():
+        lost = self._mark_crashed()
+        self.refresh_all()
+        for name in lost:
             if name in session:
-                task = session[name]
-                self.refresh(task)
-                session.scheduler.planner.recover(task, task.state, session.clock.time())
-                session.scheduler.planner.changed(("task", name))
+                session.scheduler.planner.recover(session[name])
 
     def _mark_crashed(self) -> list[str]:
         session = self._session

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from sessionkit_redengine import FuncTask
-from sessionkit_redengine.history import open_database, sqlite
+from sessionkit_redengine.history import RunRecord, open_database, sqlite
 
 
 @pytest.fixture
@@ -76,6 +76,37 @@ def test_a_retry_that_another_scheduler_has_overtaken_is_owed_no_more(two):
     step()
     assert dues(first) == found
     assert not held.held
+
+
+def test_a_retry_is_owed_by_all_so_that_it_outlives_the_scheduler_whose_run_failed(two):
+    (first, held, step), (_, others, step_other) = two("daily", retries=1, retry_delay="10 minutes")
+    step()
+    step_other(10)
+    held.finish("fail")
+    step()
+    step_other(10)  # and nobody hears of the first any more
+    step_other(590)
+    assert others.names == ["task"]
+    others.finish()
+    step_other()
+    step()  # it was but held up
+    assert not held.held
+    assert [run.action for run in first.get_task_log("task")] == ["run", "fail", "run", "success"]
+
+
+def test_a_scheduler_that_came_and_went_is_heard_of(two):
+    (first, _, step), _ = two("daily")
+    FuncTask(int, session=first, name="after", start_cond="after task 'task' failed")
+    first["task"].disabled = True
+    step()
+    with closing(open_database(first.history.where)) as another:
+        run = RunRecord(first.name, "task", "1", first.clock.time(), first.clock.time())
+        assert another.claim(run, "")
+        run.action, run.ended = "fail", first.clock.time()
+        another.finish(run)
+    step(10)
+    assert first["task"].status == "fail"
+    assert first["after"].status == "run"
 
 
 # --- orders from the command line ---
