@@ -65,7 +65,7 @@ class Record:
             if name not in session:
                 continue
             task = session[name]
-            if (task.state.run_id, task.state.recorded) == (state.run_id, state.last):
+            if _versions(task.state) == _versions(state):
                 continue
             self._adopt(task, state)
             if session.scheduler.started is not None:
@@ -98,3 +98,8 @@ class Record:
         for task in session.tasks if ahead else ():
             set_back(task, ahead, now)
         session.scheduler.planner.paused = session.history.paused(session.name)
+
+
+def _versions(state: TaskState) -> tuple[object, ...]:
+    """What differs where a record has changed: two runs may well end at the same instant."""
+    return state.run_id, state.recorded, state.fails, state.running.keys()

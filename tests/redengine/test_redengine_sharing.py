@@ -109,6 +109,20 @@ def test_a_scheduler_that_came_and_went_is_heard_of(two):
     assert first["after"].status == "run"
 
 
+def test_runs_that_end_at_one_instant_are_all_heard_of(two):
+    (_, held, step), (second, _, step_other) = two("every 1 minute", multilaunch=True)
+    step()
+    step(60)
+    step_other()
+    assert len(second["task"].state.running) == 2
+    for left in (1, 0):
+        held.finish()
+        step()
+        second.scheduler.others.look_again()
+        step_other()
+        assert len(second["task"].state.running) == left
+
+
 # --- orders from the command line ---
 
 
