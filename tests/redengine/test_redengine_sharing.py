@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing, nullcontext
+from contextlib import ExitStack, closing, nullcontext
 from itertools import pairwise
 
 import pytest
 
 from sessionkit_redengine import FuncTask
-from sessionkit_redengine.history import RunRecord, open_database, sqlite
+from sessionkit_redengine.history import Query, RunRecord, open_database, sqlite
 
 
 @pytest.fixture
@@ -194,6 +194,28 @@ def test_an_order_that_nobody_can_carry_out_is_reported_once(two):
         step()
     problems = [text for text in (*first.problems, *second.problems) if "'unknown'" in text]
     assert len(problems) == 1
+
+
+# --- the end ---
+
+
+def test_an_end_that_could_not_be_recorded_is_recorded_when_the_scheduler_ends(
+    make_session, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(sqlite, "_WAIT", 0.001)
+    session = make_session(history=tmp_path / "runs.db")
+    lock = ExitStack()
+
+    @FuncTask(session=session, name="task", start_cond="every 1 minute")
+    def work():
+        lock.enter_context(locked(tmp_path / "runs.db"))
+        session.shut_down()
+
+    session.hook_shutdown()(lambda _: lock.close())
+    session.start()
+    assert any("not recorded yet" in problem for problem in session.problems)
+    with closing(open_database(str(tmp_path / "runs.db"))) as history:
+        assert [run.action for run in history.runs(session.name, Query())] == ["success"]
 
 
 def test_a_history_that_somebody_empties_stops_no_task(two):
