@@ -258,13 +258,14 @@ class Planner:
         return (task.disabled or task.name in self.paused) and not self.forced(task)
 
     def _due(self, task: Task, due: float, now: float) -> float | None:
-        if task.missed == "all" and task.state.last_due is not None:
-            # `due` is from before it waited, and another scheduler may have run the task since.
-            due = self._true_from(task, task.start_cond, now, min(task.state.last_due, now))
-            return due if due <= now else None
+        done = task.state.last_due
         try:
             if task.missed == "all" and self._true(task, now, due):
                 return due
+            if task.missed == "all" and done is not None and due <= done:
+                # It is from before it waited, and another scheduler has run the task since.
+                due = self._true_from(task, task.start_cond, now, min(done, now))
+                return due if due <= now else None
             if self._true(task, now, now):
                 return now if now - due > _LATE else due
             missed = due < now and self._true(task, now, due)

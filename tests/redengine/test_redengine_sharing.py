@@ -78,6 +78,24 @@ def test_a_retry_that_another_scheduler_has_overtaken_is_owed_no_more(two):
     assert not held.held
 
 
+def test_what_waits_for_a_place_is_not_told_from_what_another_scheduler_has_run_meanwhile(two):
+    (first, held, step), (second, others, step_other) = two("every 20 seconds", capacity=1, missed="all")
+    for session, name in ((first, "this"), (second, "that")):
+        FuncTask(int, session=session, name=name, start_cond="daily", priority=1)
+    step_other()  # "that" has its one place, and the task waits for it
+    step(50)  # as it does here, where it never ran, and is due now
+    others.finish()
+    step_other()  # there it was due before
+    assert others.names == ["task"]
+    others.finish()
+    second.scheduler.read_inbox()
+    first.scheduler.others.look_again()
+    go(held, step, 0)
+    found = dues(first)
+    assert len(found) == 3
+    assert {round(later - earlier) for earlier, later in pairwise(found)} == {20}
+
+
 def test_a_retry_is_owed_by_all_so_that_it_outlives_the_scheduler_whose_run_failed(two):
     (first, held, step), (_, others, step_other) = two("daily", retries=1, retry_delay="10 minutes")
     step()
