@@ -419,7 +419,7 @@ class Naive:
         return False
 
     def finish(self, entry, action):
-        self.running.remove(entry)
+        self.running = [other for other in self.running if other is not entry]
         self.done += 1
         task = entry[0]
         task.state.finish(entry[1], action, self.now)
