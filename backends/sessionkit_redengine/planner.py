@@ -260,12 +260,15 @@ class Planner:
     def _due(self, task: Task, due: float, now: float) -> float | None:
         done = task.state.last_due
         try:
-            if task.missed == "all" and self._true(task, now, due):
-                return due
-            if task.missed == "all" and done is not None and due <= done:
-                # It is from before it waited, and another scheduler has run the task since.
-                due = self._true_from(task, task.start_cond, now, min(done, now))
-                return due if due <= now else None
+            if task.missed == "all":
+                if not self._true(task, now, due) and done is not None and due <= done:
+                    # It is from before it waited, and another scheduler has run the task since.
+                    due = self._true_from(task, task.start_cond, now, min(done, now))
+                    if due > now:
+                        return None
+                if self._true(task, now, due):
+                    self._failing.pop(task, None)
+                    return due
             if self._true(task, now, now):
                 return now if now - due > _LATE else due
             missed = due < now and self._true(task, now, due)

@@ -464,7 +464,10 @@ def test_following_lines_live_and_after_a_kill(elsewhere):
             process.send_signal(signal.SIGKILL)
             process.wait()
             follower.send_signal(signal.SIGINT)
-            rest, _ = follower.communicate(timeout=20)
+            stop = threading.Timer(20, follower.kill)
+            stop.start()
+            rest = follower.stdout.read()  # `communicate` would forget what was read with the last line
+            stop.cancel()
         finally:
             follower.kill()
     numbers = [int(line.split("  stdout  ")[1]) for line in [*shown, *rest.splitlines()]]
