@@ -12,7 +12,7 @@ from sessionkit_redengine.errors import HistoryError, TaskFailed, TaskSetupError
 from sessionkit_redengine.executors import Executors
 from sessionkit_redengine.history.base import RunRecord
 from sessionkit_redengine.periods.durations import NEVER
-from sessionkit_redengine.runs import NO_WISHES, Outcome, Run
+from sessionkit_redengine.runs import Outcome, Run
 from sessionkit_redengine.view import POLL
 from sessionkit_redengine.worker import ended_by
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sessionkit_redengine.engine import Session
     from sessionkit_redengine.executors.base import Executor
     from sessionkit_redengine.planner import Planner
+    from sessionkit_redengine.runs import Batch
     from sessionkit_redengine.tasks.base import Task
 
 
@@ -76,9 +77,7 @@ class Launcher:
             return
         batch = self._planner.take_batch(task)
         run = Run(self._run_id(task, batch.parameters), task, due, batch)
-        if not self._claimed(run, seen):
-            if batch is not NO_WISHES:
-                self._planner.request(task, batch)
+        if not self._claimed(run, seen, batch):
             return
         run.event = self._session.scheduler.events.take(task)
         run.executor = executor
@@ -104,17 +103,18 @@ class Launcher:
             self._session.report(f"func_run_id failed for task {task.name!r}: {error}", error)
             return new_id()
 
-    def _claimed(self, run: Run, seen: str) -> bool:
+    def _claimed(self, run: Run, seen: str, batch: Batch) -> bool:
         task, session = run.task, self._session
         run.started = session.clock.time()
         record = RunRecord(session.name, task.name, run.id, run.due, run.started)
         try:
-            claimed = session.history.claim(record, seen)
+            claimed = session.history.claim(record, seen, batch.order)
         except HistoryError as error:
             if not session.config.silence_task_logging:
                 raise
             self._complain(f"task {task.name!r} was not started, because that cannot be recorded: {error}")
             self._planner.postpone(task, run.due, run.started + POLL)
+            self._planner.give_back(task, batch)
             return False
         self._unable = False
         if claimed:
@@ -123,6 +123,10 @@ class Launcher:
         # Another scheduler was first: what it did decides when the task is due next.
         session.record.refresh(task)
         self._planner.plan(task)
+        if batch.order:
+            session.scheduler.others.look_again()  # that may be what it did
+        else:
+            self._planner.give_back(task, batch)
         return False
 
     def _began(self, run: Run, executor: Executor) -> None:

@@ -52,8 +52,11 @@ class Record:
     def _adopt(self, task: Task, found: TaskState) -> None:
         overtaken = task.state.run_id != found.run_id
         task.state.adopt(found)
+        scheduler = self._session.scheduler
         if overtaken:
-            self._session.scheduler.planner.overtaken(task)
+            scheduler.planner.overtaken(task)
+            scheduler.launcher.forget(task)  # it waited for a place, with a due time from before
+        scheduler.planner.inherit_retry(task)
 
     def refresh_all(self) -> None:
         """Read the records of all tasks anew; what has changed is planned anew."""
@@ -62,7 +65,7 @@ class Record:
             if name not in session:
                 continue
             task = session[name]
-            if (task.state.run_id, task.state.recorded) == (state.run_id, state.last):
+            if _versions(task.state) == _versions(state):
                 continue
             self._adopt(task, state)
             if session.scheduler.started is not None:
@@ -70,14 +73,13 @@ class Record:
                 session.scheduler.planner.plan(task)
 
     def take_over(self) -> None:
-        """While the scheduler runs: mark what another one left when it died, and retry what is to be."""
+        """While the scheduler runs: read what others did, and mark what one of them left when it died."""
         session = self._session
-        for name in self._mark_crashed():
+        lost = self._mark_crashed()
+        self.refresh_all()
+        for name in lost:
             if name in session:
-                task = session[name]
-                self.refresh(task)
-                session.scheduler.planner.recover(task, task.state, session.clock.time())
-                session.scheduler.planner.changed(("task", name))
+                session.scheduler.planner.recover(session[name])
 
     def _mark_crashed(self) -> list[str]:
         session = self._session
@@ -96,3 +98,8 @@ class Record:
         for task in session.tasks if ahead else ():
             set_back(task, ahead, now)
         session.scheduler.planner.paused = session.history.paused(session.name)
+
+
+def _versions(state: TaskState) -> tuple[object, ...]:
+    """What differs where a record has changed: two runs may well end at the same instant."""
+    return state.run_id, state.recorded, state.fails, state.running.keys()
