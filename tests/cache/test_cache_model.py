@@ -96,7 +96,7 @@ def test_the_model_notices_mistakes(name):
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize(("length", "seeds"), [(40, 3000), (120, 5000), (400, 500)])
+@pytest.mark.parametrize(("length", "seeds"), [(40, 2000), (120, 3000), (400, 300)])
 @pytest.mark.parametrize("store", ["memory", "file", "none", "redis"])
 def test_no_promise_is_broken_by_thousands_of_random_schedules(store, length, seeds, request):
     redis = request.getfixturevalue("redis_cache") if store == "redis" else None
