@@ -36,6 +36,10 @@ class Launcher:
         agenda: Where timeouts are put.
         planner: Told when a task's record has changed.
         done: Called with a run and its outcome, from any thread, when it has ended.
+
+    Attributes:
+        runs: The runs on their way, by task and id.
+        unwritten: The records of runs whose end could not be recorded yet.
     """
 
     def __init__(
@@ -46,7 +50,7 @@ class Launcher:
         self._planner = planner
         self._records: dict[str, RunRecord] = {}
         self._queued: dict[Executor, OrderedDict[Task, float]] = {}
-        self._unwritten: deque[RunRecord] = deque()
+        self.unwritten: deque[RunRecord] = deque()
         self._unable = False
         self.runs: dict[Task, dict[str, Run]] = {}
         self.executors = Executors(session.config, done)
@@ -197,21 +201,21 @@ class Launcher:
     # --- a history that cannot be written ---
 
     def _write(self, record: RunRecord) -> None:
-        self._unwritten.append(record)
+        self.unwritten.append(record)
         self.write()
 
     def write(self) -> None:
         """Write the ends that could not be written before; what still cannot be waits on."""
-        while self._unwritten:
+        while self.unwritten:
             try:
-                self._session.history.finish(self._unwritten[0])
+                self._session.history.finish(self.unwritten[0])
             except HistoryError as error:
                 if not self._session.config.silence_task_logging:
                     raise
                 self._complain(f"ends of runs are not recorded yet: {error}")
                 return
             self._unable = False
-            self._unwritten.popleft()
+            self.unwritten.popleft()
 
     def _complain(self, message: str) -> None:
         """Report that the history cannot be written: once, until it can."""
@@ -222,7 +226,7 @@ class Launcher:
     @property
     def owes_writing(self) -> bool:
         """Whether there are ends to be written."""
-        return bool(self._unwritten)
+        return bool(self.unwritten)
 
     def forget(self, task: Task) -> None:
         """Start nothing that waits for a place."""

@@ -18,6 +18,7 @@ class Record:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._version: int | None = None  # of the history, when all of it was read
 
     def of(self, task: Task) -> TaskState:
         """The record of a task; read from the history when `force_status_from_logs` is set."""
@@ -50,9 +51,12 @@ class Record:
         self._adopt(task, found or TaskState())  # somebody may have emptied the history
 
     def _adopt(self, task: Task, found: TaskState) -> None:
+        scheduler = self._session.scheduler
+        for run in scheduler.launcher.unwritten:
+            if run.run_id in found.running:
+                found.finish(run.run_id, run.action, run.ended or run.started)
         overtaken = task.state.run_id != found.run_id
         task.state.adopt(found)
-        scheduler = self._session.scheduler
         if overtaken:
             scheduler.planner.overtaken(task)
             scheduler.launcher.forget(task)  # it waited for a place, with a due time from before
@@ -61,6 +65,7 @@ class Record:
     def refresh_all(self) -> None:
         """Read the records of all tasks anew; what has changed is planned anew."""
         session = self._session
+        version = session.history.version()  # before what it stands for: what comes between is read again
         for name, state in session.history.states(session.name).items():
             if name not in session:
                 continue
@@ -71,12 +76,18 @@ class Record:
             if session.scheduler.started is not None:
                 session.scheduler.planner.changed(("task", name))
                 session.scheduler.planner.plan(task)
+        self._version = version
 
     def take_over(self) -> None:
         """While the scheduler runs: read what others did, and mark what one of them left when it died."""
         session = self._session
+        known, self._version = self._version, None  # should this end half way, all is read next time
         lost = self._mark_crashed()
-        self.refresh_all()
+        version = session.history.version()
+        if lost or version is None or version != known:
+            self.refresh_all()
+        else:
+            self._version = known
         for name in lost:
             if name in session:
                 session.scheduler.planner.recover(session[name])

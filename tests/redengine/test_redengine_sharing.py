@@ -258,3 +258,17 @@ def test_a_writer_does_not_hold_the_lock_until_the_disk_has_turned(tmp_path, for
         history.states("session")
         with closing(sqlite3.connect(path)) as other:
             assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_what_nobody_else_has_written_is_not_read_again(two, monkeypatch):
+    (first, held, step), (_, others, step_other) = two("every 1 hour")
+    step()
+    read, states = [], first.history.states
+    monkeypatch.setattr(first.history, "states", lambda name: read.append(name) or states(name))
+    go(held, step, 3_600)
+    step(20)
+    step(20)
+    assert read == []
+    go(others, step_other, 0)
+    step(20)
+    assert len(read) == 1

@@ -190,6 +190,10 @@ class History(ABC):
         """Whether other schedulers that are alive use the same history."""
         return False
 
+    def version(self) -> int | None:
+        """What is another number once others have written; None where nobody can tell."""
+        return None
+
     def orders(self, session: str) -> dict[str, str]:  # noqa: ARG002 - see `paused`
         """The tasks that somebody wants to run, by order, oldest first; a claim carries one out."""
         return {}

@@ -350,6 +350,16 @@ class DatabaseHistory(OutputTable):
         """See `History`."""
         return bool(self._do(lambda execute: execute(_DROP_ORDER, {"order_id": order})).changed)
 
+    def version(self) -> int | None:
+        """See `History`."""
+        with self._lock:
+            if self._database is None:
+                return None
+            try:
+                return self._database.version()
+            except self._database.errors as error:
+                raise HistoryError(f"the history cannot be used: {error}") from error
+
     def paused(self, session: str) -> frozenset[str]:
         """See `History`."""
         statement = "SELECT task FROM redengine_tasks WHERE session = :session AND paused = 1"
