@@ -8,7 +8,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 from sessionkit.events.errors import EventHubError
-from sessionkit_review.symbols import CREATED
+from sessionkit_review.news import Changed, doubt_all, take_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -94,24 +94,17 @@ class Following:
 
     def _changed(self, change: Mapping[str, Any], token: Any) -> None:
         for session in self._members.open():
-            names = self._names_of(session, str(change.get("entityType")))
-            key = change["entityId"].split(",")
-            removed = change.get("action") == "remove"
             if session.client_token == token:
                 continue
-            if session.entity_store is not None:
-                for name in names:
-                    session.entity_store.drop(name, key)
-            for entity in filter(None, (session.entities.get(name, key) for name in names)):
-                if removed and session.unit.state(entity) is not CREATED:  # it may be made anew meanwhile
-                    session.entities.discard(entity)
-                else:
-                    session.unit.expire(entity)
-            if change.get("action") in {"add", "remove"} and isinstance(change.get("parentId"), str):
-                parents = session.entities.find(change["parentId"])
-                session.drop_copies(parents)
-                for parent in parents:
-                    session.unit.expire_collections(parent)
+            action, parent = change.get("action"), change.get("parentId")
+            changed = Changed(
+                self._names_of(session, str(change.get("entityType"))),
+                change["entityId"].split(","),
+                removed=action == "remove",
+                parent=parent if action in {"add", "remove"} and isinstance(parent, str) else "",
+            )
+            session.news.add(changed)  # first: what is decoded from now on sees it
+            take_in(session, changed)
 
     def _names_of(self, session: ReviewSession, spelling: str) -> tuple[str, ...]:
         if self._names is None:
@@ -121,10 +114,8 @@ class Following:
     def _on_connected(self, _event: Any) -> None:
         """The connection is new: what happened before was not heard, so nothing here is certain."""
         for session in self._members.open():
-            if session.entity_store is not None:
-                session.entity_store.clear()
-            for entity in session.entities:
-                session.unit.expire(entity)
+            session.news.add(None)
+            doubt_all(session)
 
 
 class Connecting:

@@ -17,12 +17,15 @@ from sessionkit_review.batch import changes_of
 from sessionkit_review.encoding import key_values
 from sessionkit_review.errors import DuplicateEntryError, MissingEntity, ServerError
 from sessionkit_review.expression import criterion
+from sessionkit_review.identity import as_tuple
+from sessionkit_review.news import Changed, catch_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sessionkit_review.batch import Change
     from sessionkit_review.entity import Entity
+    from sessionkit_review.news import Asked
     from sessionkit_review.operations import Operation
     from sessionkit_review.session import ReviewSession
 
@@ -55,6 +58,7 @@ class Committer:
                 # What was created and deleted again has come to nothing, and is done with.
                 self._on_deleted(self._session.unit.settle(operations))
                 return
+            asked = self._session.asked()
             try:
                 results = self._send(operations, changes)
             except (DuplicateEntryError, MissingEntity):
@@ -64,7 +68,7 @@ class Committer:
                 self._on_deleted(self._session.unit.settle(retried))
                 self.commit()
                 return
-            self._settle(operations, changes, results)
+            self._settle(operations, changes, results, asked)
 
     def rollback(self) -> None:
         """Forget what was recorded; what is in doubt is asked for anew."""
@@ -88,7 +92,9 @@ class Committer:
             raise
         return results
 
-    def _settle(self, operations: list[Operation], changes: list[Change], results: list[Any]) -> None:
+    def _settle(
+        self, operations: list[Operation], changes: list[Change], results: list[Any], asked: Asked
+    ) -> None:
         session = self._session
         with session.unit.lock:
             gone = session.unit.settle(operations)
@@ -98,7 +104,16 @@ class Committer:
                 if change.identity not in deleted and isinstance(data, dict):
                     keys = session.types[change.entity_type].primary_key_attributes
                     whole = {"__entity_type__": change.entity_type, **key_values(keys, change.key), **data}
-                    session.decode_value(whole)
+                    session.decoder.decode(whole)
+            catch_up(session, asked)
+            written = [change for change in changes if change.action != "create"]
+            for change in written:
+                # Answers to other threads may be on their way.
+                session.news.add(
+                    Changed((change.entity_type,), as_tuple(change.key), change.action == "delete")
+                )
+        if session.entity_store is not None and written:
+            session.entity_store.drop((change.entity_type, as_tuple(change.key)) for change in written)
         self._on_deleted(gone)
 
     def _resolve(self) -> list[Operation] | None:
@@ -132,6 +147,7 @@ class Committer:
 
     def _refresh(self, operations: Sequence[Operation]) -> None:
         """What the server made of these was not heard: read it again when it is asked for."""
+        self._session.news.add(None)
         for operation in operations:
             entity = self._session.entities.get(operation.entity_type, operation.entity_key)
             if entity is not None:

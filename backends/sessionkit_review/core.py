@@ -13,6 +13,7 @@ from sessionkit_review.entity import Entity
 from sessionkit_review.errors import InvalidArgument, MultipleResultsFound, UnknownAttribute
 from sessionkit_review.expression import criterion
 from sessionkit_review.identity import as_key
+from sessionkit_review.news import Asked
 from sessionkit_review.protocol import ReviewProtocol
 from sessionkit_review.query import QueryResult
 from sessionkit_review.select import Select
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from sessionkit_review.flags import Flags
     from sessionkit_review.identity import EntityMap
     from sessionkit_review.loading import Loader
+    from sessionkit_review.news import News
     from sessionkit_review.operations import Operations
     from sessionkit_review.store import EntityStore
     from sessionkit_review.unit import UnitOfWork
@@ -41,6 +43,7 @@ class ReviewCore(ReviewProtocol):
         unit: What was changed here.
         flags: What each thread may set for itself.
         entity_store: What outlives the session, if there is a cache for it.
+        news: What changed of late.
     """
 
     entities: EntityMap
@@ -49,6 +52,7 @@ class ReviewCore(ReviewProtocol):
     loader: Loader
     decoder: Decoder
     entity_store: EntityStore | None
+    news: News
     committer: Committer
     custom_attributes: Configurations
 
@@ -124,9 +128,8 @@ class ReviewCore(ReviewProtocol):
 
     def drop_copies(self, entities: Iterable[Entity]) -> None:
         """Have no copy of these in the cache that outlives the session."""
-        if self.entity_store is not None:
-            for entity in entities:
-                self.entity_store.drop(entity.entity_type, entity.primary_key)
+        if self.entity_store is not None and (gone := list(entities)):
+            self.entity_store.drop((entity.entity_type, entity.primary_key) for entity in gone)
 
     # --- changing ---
 
@@ -300,7 +303,8 @@ class ReviewCore(ReviewProtocol):
         Raises:
             ServerError: the server refused.
         """
-        results: list[Any] = self.decode_value(self.send_operations(data, timeout=timeout))
+        asked = self.asked()
+        results: list[Any] = self.decode_value(self.send_operations(data, timeout=timeout), asked=asked)
         return results
 
     def encode(self, data: Any, entity_attribute_strategy: str = "set_only") -> str:
@@ -319,9 +323,21 @@ class ReviewCore(ReviewProtocol):
             raise UnexpectedResponse(f"this is no JSON: {error}") from error
         return self.decode_value(raw)
 
-    def decode_value(self, value: Any, *, regroup: bool = True) -> Any:
-        """Like `decode`, for what was JSON; lists and dictionaries are changed in place."""
-        return self.decoder.decode(value, regroup=regroup)
+    def decode_value(self, value: Any, *, regroup: bool = True, asked: Asked | None = None) -> Any:
+        """Like `decode`, for what was JSON; lists and dictionaries are changed in place.
+
+        Args:
+            value: What it was.
+            regroup: See `Decoder.decode`.
+            asked: When the server was asked for it, if it was: see `asked()`.
+        """
+        return self.decoder.decode(value, regroup=regroup, asked=asked or self.asked())
+
+    def asked(self) -> Asked:
+        """This moment, for an answer that will have been asked for now: what changes until it comes, it may
+        not know.
+        """
+        return Asked(self.news.number, None if self.entity_store is None else self.entity_store.epoch())
 
     def entity_reference(self, entity: Entity) -> dict[str, Any]:
         """An entity's type and primary key, by which the server knows it."""

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from sessionkit.errors import SessionKitError, UnexpectedResponse
 from sessionkit_review.collection import Collection, KeyValues, made_of
+from sessionkit_review.news import catch_up
 from sessionkit_review.values import instant
 
 if TYPE_CHECKING:
     from sessionkit_review.entity import Entity, Key
+    from sessionkit_review.news import Asked
     from sessionkit_review.session import ReviewSession
 
 # `_data`, `_base`, `_key` and `_peers` of entities are the package's own.
@@ -48,11 +50,12 @@ class Decoder:
         self._session = session
         self._kinds: dict[str, Kind] = {}
 
-    def decode(self, value: Any, *, regroup: bool = True, keep: bool = True) -> Any:
+    def decode(self, value: Any, *, regroup: bool = True, asked: Asked | None = None) -> Any:
         """`value`, as JSON gave it, with entities and dates in the place of what stands for them.
 
         Lists and dictionaries are changed in place. With `regroup`, what arrives together becomes peers;
-        without, entities that are known keep those they have. With `keep`, the session's cache gets them too.
+        without, entities that are known keep those they have. What was `asked` of the server goes into the
+        session's cache too, and what has changed since then is forgotten again.
 
         Raises:
             UnexpectedResponse: when it makes no sense.
@@ -64,6 +67,8 @@ class Decoder:
             with session.unit.lock:
                 walk = _Walk(session, self._kinds, regroup=regroup)
                 decoded = walk.value(value)
+                if asked is not None:
+                    catch_up(session, asked)
         except SessionKitError:
             raise
         except (TypeError, ValueError, LookupError, AttributeError, RecursionError) as error:
@@ -71,8 +76,8 @@ class Decoder:
                 f"the server's answer makes no sense: {type(error).__name__}: {error}",
                 hint="see what came back with session.call() and history=1",
             ) from error
-        if keep and session.entity_store is not None:
-            session.entity_store.keep(walk.arrived())
+        if asked is not None and session.entity_store is not None:
+            session.entity_store.keep(walk.arrived(), asked.epoch)
         return decoded
 
 

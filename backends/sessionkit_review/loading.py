@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sessionkit_review.collection import Collection, KeyValues, made_of
 from sessionkit_review.entity import Entity
 from sessionkit_review.expression import checked_path, criterion
+from sessionkit_review.news import is_old
 from sessionkit_review.symbols import CREATED, DELETED, NOT_SET
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 CHUNK: Final = 500
 """How many entities one call loads an attribute for."""
+_TRIES: Final = 5
 
 
 class Loader:
@@ -51,8 +53,9 @@ class Loader:
                 and name in entity._data
             ):
                 return entity._data[name]
-            self._load(self._chunk(entity, [name]), _projections(session, attribute))
-        elif attribute.kind in {"scalar", "reference"}:
+            chunk = self._chunk(entity, [name])
+            return self._load(chunk, _projections(session, attribute), [(entity, attribute)])[0]
+        if attribute.kind in {"scalar", "reference"}:
             return NOT_SET  # the server may fill it in
         return self._ensure(entity, attribute)
 
@@ -68,10 +71,8 @@ class Loader:
         if not missing or not session.flags.auto_populate or not self._exists(entity):
             return
         chunk = self._chunk(entity, [attribute.name for attribute in missing])
-        self._load(chunk, [path for attribute in missing for path in _projections(session, attribute)])
-        for each in chunk:
-            for attribute in missing:
-                self._ensure(each, attribute)
+        paths = [path for attribute in missing for path in _projections(session, attribute)]
+        self._load(chunk, paths, [(each, attribute) for each in chunk for attribute in missing])
 
     def _ensure(self, entity: Entity, attribute: Attribute) -> Any:
         """The value that came; where none did, what stands for that, so that nobody asks again."""
@@ -96,15 +97,33 @@ class Loader:
     def _exists(self, entity: Entity) -> bool:
         return self._session.unit.state(entity) is not CREATED
 
-    def _load(self, entities: Sequence[Entity], projections: Iterable[str]) -> None:
-        """Load attributes of entities of one type, in one call."""
+    def _load(
+        self,
+        entities: Sequence[Entity],
+        projections: Iterable[str],
+        wanted: Sequence[tuple[Entity, Attribute]] = (),
+    ) -> list[Any]:
+        """Load attributes of entities of one type, in one call; the values that are wanted of them."""
+        session = self._session
         kind = type(entities[0])
         where = criterion(kind.primary_key_attributes, [entity._key for entity in entities])
         names = dict.fromkeys([*kind.primary_key_attributes, *projections])
         expression = f"select {', '.join(names)} from {kind.entity_type} where {where}"
         operation = {"action": "query", "expression": expression}
+        for _ in range(_TRIES):
+            asked = session.asked()
+            session.decode_value(self._answer(operation), regroup=False, asked=asked)
+            with session.unit.lock:
+                if not is_old(session, asked, entities):
+                    return [self._ensure(*each) for each in wanted]
+        # What changes faster than it can be asked for is taken as it comes.
+        with session.unit.lock:
+            session.decode_value(self._answer(operation), regroup=False)
+            return [self._ensure(*each) for each in wanted]
+
+    def _answer(self, operation: dict[str, str]) -> Any:
         result = self._session.read_operations([operation])[0]
-        self._session.decode_value(result.get("data") if isinstance(result, dict) else None, regroup=False)
+        return result.get("data") if isinstance(result, dict) else None
 
     def populate(self, entities: Iterable[Entity], paths: str | Sequence[str]) -> None:
         """Load attributes of many entities, in one call for each type and `CHUNK` of them.

@@ -155,8 +155,9 @@ class QueryResult(Sequence["Entity"]):
 
     def _fetch(self, offset: int, limit: int) -> Page:
         if limit < 1:
-            return {"data": []}
+            return {"data": [], "asked": self._session.asked()}
         operation = {"action": "query", "expression": self._asked.page(offset, limit)}
+        asked = self._session.asked()
         page = self._session.read_operations([operation])[0]
         if not isinstance(page, dict) or not isinstance(page.get("data"), list):
             raise UnexpectedResponse("the server answered a query without data")
@@ -164,10 +165,11 @@ class QueryResult(Sequence["Entity"]):
             (page.get("metadata") or {}).get("next") or {}, dict
         ):
             raise UnexpectedResponse("the server answered a query with metadata that make no sense")
+        page["asked"] = asked
         return page
 
     def _decoded(self, page: Page) -> Page:
-        self._session.decode_value(page["data"])
+        self._session.decode_value(page["data"], asked=page["asked"])
         return page
 
     def __repr__(self) -> str:

@@ -26,6 +26,7 @@ from sessionkit_review.flags import Flags
 from sessionkit_review.identity import EntityMap
 from sessionkit_review.loading import Loader
 from sessionkit_review.locations.server import ServerAccessor
+from sessionkit_review.news import News
 from sessionkit_review.plugins import discover, folders_of
 from sessionkit_review.protocol import KeyAuth, checked_headers
 from sessionkit_review.schemas import SchemaCache, default_folder
@@ -173,6 +174,7 @@ class ReviewSession(ComponentOperations):
         self.client_token = uuid.uuid4().hex
         self.entities = EntityMap()
         self.unit = UnitOfWork(self)
+        self.news = News()
         self.loader = Loader(self, together=self._batch_loading)
         self.decoder = Decoder(self)
         self.entity_store = None if self._cache_given is None else self._make_store()

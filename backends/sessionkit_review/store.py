@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sessionkit.errors import CacheError, SessionKitError
@@ -37,13 +38,26 @@ class EntityStore:
         """The key of an entity."""
         return self._key_maker.key((entity_type, list(key)))
 
-    def keep(self, entities: Iterable[Entity]) -> None:
-        """Keep entities as they came from the server; bare references are not worth it."""
+    def epoch(self) -> Any:
+        """What is another once something has been dropped, by whichever process."""
+        try:
+            return self.cache.epoch()
+        except CacheError as error:
+            log.warning("the cache of entities cannot be read: %s", error)
+            return object()
+
+    def keep(self, entities: Iterable[Entity], epoch: Any) -> None:
+        """Keep entities as they came from the server; bare references are not worth it.
+
+        Args:
+            entities: What came.
+            epoch: What `epoch` was when the server was asked: what was dropped since is not put back.
+        """
         try:
             for entity in entities:
                 if len(entity._data) > len(entity.primary_key_attributes):  # noqa: SLF001 - the package's own
                     key = self.key(entity.entity_type, entity.primary_key)
-                    self.cache.set(key, encode(entity, "persisted_only"))
+                    self.cache.set_within(epoch, key, encode(entity, "persisted_only"))
         except CacheError as error:
             log.warning("entities could not be kept in the cache: %s", error)
 
@@ -58,26 +72,28 @@ class EntityStore:
         except (KeyError, CacheError):
             return False
         try:
-            self._session.decoder.decode(json.loads(text), keep=False)
+            self._session.decoder.decode(json.loads(text))
         except (SessionKitError, ValueError, TypeError) as error:
             # Written by another version, or for another schema.
             log.warning("a cached entity could not be read and was dropped: %s", error)
-            self.drop(entity_type, key)
+            self.drop([(entity_type, key)])
             return False
         return True
 
-    def drop(self, entity_type: str, key: Iterable[str]) -> None:
-        """Keep no copy of an entity."""
+    def drop(self, identities: Iterable[tuple[str, Iterable[str]]]) -> None:
+        """Keep no copy of these entities, and none that is on its way."""
         try:
-            self.cache.remove(self.key(entity_type, key))
-        except KeyError:
-            return
+            self.cache.advance()
+            for entity_type, key in identities:
+                with suppress(KeyError):
+                    self.cache.remove(self.key(entity_type, key))
         except CacheError as error:
             log.warning("a cached entity could not be dropped: %s", error)
 
     def clear(self) -> None:
         """Keep nothing."""
         try:
+            self.cache.advance()
             self.cache.clear()
         except CacheError as error:
             log.warning("cached entities could not be dropped: %s", error)
