@@ -189,7 +189,7 @@ class TokenSource:
             waiting = now < self._backoff.until
             usable = now < held.stale_at or (now < held.ends_at and waiting)
             token = held.token if usable else None
-            if flight is not None:
+            if flight is not None and now < flight.until:  # who comes upon a hung one renews by itself
                 return token, flight, False
             if usable and (waiting or now < held.fresh_until):
                 return token, _NO_FLIGHT, False

@@ -138,6 +138,19 @@ def test_after_a_hung_fetch_the_next_call_tries_again(clock, endpoint):
     assert source.get().value == "token-number-2"
 
 
+def test_who_comes_upon_a_hung_fetch_tries_for_itself(clock, endpoint):
+    hang = endpoint.hang = threading.Event()
+    source = TokenSource(endpoint, key="k", clock=clock, refresh_timeout=0.2)
+    leader = threading.Thread(target=source.get)
+    leader.start()
+    until(lambda: endpoint.calls == 1)
+    clock.advance(0.3)
+    endpoint.hang = None
+    assert source.get().value == "token-number-1"
+    hang.set()
+    leader.join(5)
+
+
 def test_a_waiter_obeys_its_own_deadline(clock, endpoint):
     endpoint.hang = threading.Event()
     source = TokenSource(endpoint, key="k", clock=clock)

@@ -119,7 +119,7 @@ class Watched:
         self.world.turns.point()
         token = self.inner.load(key)
         if token is not None:
-            self.process.arrived[token.value] = self.world.clock.time()
+            self.process.arrived.setdefault(token.value, self.world.clock.time())
         self.world.turns.point()
         return token
 
