@@ -19,15 +19,17 @@ class Flight:
 
     Attributes:
         replacing: The token it is to replace, if there was one.
+        seen: What the store kept when it was last looked into.
         until: When those who wait may take it for hung (monotonic seconds).
         fetched: Whether its token came from the service, not from the store.
         dropped: Whether the user has logged out meanwhile, so that nothing of it is kept.
     """
 
-    __slots__ = ("_done", "_error", "_token", "dropped", "fetched", "replacing", "until")
+    __slots__ = ("_done", "_error", "_token", "dropped", "fetched", "replacing", "seen", "until")
 
     def __init__(self, replacing: Token | None, until: float) -> None:
         self.replacing = replacing
+        self.seen: Token | None = None
         self.until = until
         self.fetched = False
         self.dropped = False

@@ -244,8 +244,9 @@ class TokenSource:
         Returns the token that is good now: the new one, or after an error the old one while it lasts.
         """
         with self._lock:
-            # A flight given up as hung may come home after all, and is welcome unless another is under way.
-            welcome = self._flight in (flight, None) and not flight.dropped
+            # A flight given up as hung may come home after all: welcome, unless it was replaced meanwhile.
+            unchanged = self._flight is None and self._held.token in (None, flight.replacing)
+            welcome = (self._flight is flight or unchanged) and not flight.dropped
             if welcome and token is not None:
                 self._held = self._hold(token)
                 self._backoff = Backoff()
@@ -281,14 +282,14 @@ class TokenSource:
             token = self._fetched(flight, deadline)
             kept = not flight.dropped
             if kept:
-                self.store.save(self.key, token)
+                self.store.save(self.key, token, flight.seen)
             if kept and flight.dropped:  # `forget` emptied the store just before
                 self.store.remove(self.key)
             return token
 
     def _stored(self, flight: Flight) -> Token | None:
         """The store's token, if it is better than the one to be replaced."""
-        token = self.store.load(self.key)
+        token = flight.seen = self.store.load(self.key)
         self.previous = token or flight.replacing
         if token is None or token.value in self._refused or token == flight.replacing:
             return None
