@@ -116,6 +116,7 @@ class TokenSource:
         self._backoff = Backoff()
         self._flight: Flight | None = None
         self._lock = threading.Lock()
+        self._logouts = 0
         fork.aware(self)
 
     def get(self, refused: Token | None = None, deadline: Deadline | None = None) -> Token:
@@ -145,11 +146,9 @@ class TokenSource:
 
     def forget(self) -> None:
         """Drop the token here and in the store, as a logout does; a renewal under way is not kept either."""
-        with self._lock:
-            if self._flight is not None:
-                self._flight.dropped = True
-            self._reset()
+        self._log_out()
         self.store.remove(self.key)
+        self._log_out()  # also those who have read the store since, before it was emptied
 
     def after_fork_in_child(self) -> None:
         """Start anew from the store: the parent's threads, and so its renewals, are not here."""
@@ -158,6 +157,11 @@ class TokenSource:
 
     def __repr__(self) -> str:
         return f"<TokenSource {self.key[:12]}: {self.current}>"
+
+    def _log_out(self) -> None:
+        with self._lock:
+            self._logouts += 1
+            self._reset()
 
     def _reset(self) -> None:
         self._flight = None
@@ -194,7 +198,7 @@ class TokenSource:
             if usable and (waiting or now < held.fresh_until):
                 return token, _NO_FLIGHT, False
             overdue_at = max(now, self._backoff.until) + self._refresh_timeout + _SLACK
-            self._flight = Flight(held.token, overdue_at)
+            self._flight = Flight(held.token, overdue_at, self._logouts)
             return token, self._flight, True
 
     def _note_refusal(self, refused: Token) -> None:
@@ -246,7 +250,7 @@ class TokenSource:
         with self._lock:
             # A flight given up as hung may come home after all: welcome, unless it was replaced meanwhile.
             unchanged = self._flight is None and self._held.token in (None, flight.replacing)
-            welcome = (self._flight is flight or unchanged) and not flight.dropped
+            welcome = (self._flight is flight or unchanged) and flight.logouts == self._logouts
             if welcome and token is not None:
                 self._held = self._hold(token)
                 self._backoff = Backoff()
@@ -280,11 +284,10 @@ class TokenSource:
                 return stored
             deadline.check("Fetching a token")  # who only wants what is there gets no fetch begun
             token = self._fetched(flight, deadline)
-            kept = not flight.dropped
-            if kept:
+            if flight.logouts == self._logouts:
                 self.store.save(self.key, token, flight.seen)
-            if kept and flight.dropped:  # `forget` emptied the store just before
-                self.store.remove(self.key)
+                if flight.logouts != self._logouts:  # `forget` emptied the store just before
+                    self.store.remove(self.key)
             return token
 
     def _stored(self, flight: Flight) -> Token | None:

@@ -263,6 +263,35 @@ def test_a_token_that_is_being_kept_while_forgetting_is_not(clock, endpoint):
     assert source.store.load("k") is None
 
 
+def test_a_renewal_given_up_as_hung_before_forgetting_is_not_kept(clock, endpoint):
+    endpoint.hang = threading.Event()
+    source = TokenSource(endpoint, key="k", clock=clock, refresh_timeout=0.2)
+    leader = threading.Thread(target=source.get)
+    leader.start()
+    until(lambda: endpoint.calls == 1)
+    with pytest.raises(DeadlineExceeded):
+        source.get()
+    source.forget()
+    endpoint.hang.set()
+    leader.join(5)
+    assert source.current is None
+    assert source.store.load("k") is None
+
+
+def test_a_token_that_is_read_while_forgetting_is_not_held(clock, endpoint):
+    class Store(MemoryTokenStore):
+        def remove(self, key):
+            source.get()  # by another thread, which finds the token there still
+            super().remove(key)
+
+    source = TokenSource(endpoint, key="k", store=Store(), clock=clock)
+    source.get()
+    source.forget()
+    assert source.current is None
+    assert source.store.load("k") is None
+    assert endpoint.calls == 1
+
+
 def test_callbacks_hear_of_each_fetch_and_may_fail(clock, endpoint, caplog):
     heard = []
 

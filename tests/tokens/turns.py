@@ -47,7 +47,6 @@ class Task:
         return self.turns.clock.monotonic() >= self.until or (self.ready is not None and self.ready())
 
     def step(self):
-        self.turns.moment += 1
         self.turns.running = self
         self._turn.release()
         assert self.turns.back.acquire(timeout=30), (
@@ -83,7 +82,6 @@ class Turns(contextlib.AbstractContextManager):
         self.running = None
         self.back = threading.Semaphore(0)
         self.complaint = ""
-        self.moment = 0
         self.watch = lambda: None
 
     def complain(self, what):
