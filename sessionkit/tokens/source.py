@@ -207,7 +207,7 @@ class TokenSource:
         if self._held.token is not None and self._held.token.value == refused.value:
             self._held = _NOTHING
 
-    def _lead(self, flight: Flight, deadline: Deadline) -> Token:
+    def _lead(self, flight: Flight, deadline: Deadline) -> Token | None:
         try:
             token = self._renew(flight, deadline)
         except BaseException as error:
@@ -218,8 +218,7 @@ class TokenSource:
                 raise
             self._report(shared)
             return remaining
-        self._land(flight, token)
-        return token
+        return self._land(flight, token)
 
     def _follow(self, flight: Flight, deadline: Deadline) -> Token | None:
         while True:
@@ -248,6 +247,8 @@ class TokenSource:
         Returns the token that is good now: the new one, or after an error the old one while it lasts.
         """
         with self._lock:
+            if token is not None and token.value in self._refused and not flight.fetched:
+                token = None  # it has been refused since it was found in the store: all try again
             # A flight given up as hung may come home after all: welcome, unless it was replaced meanwhile.
             unchanged = self._flight is None and self._held.token in (None, flight.replacing)
             welcome = (self._flight is flight or unchanged) and flight.logouts == self._logouts
