@@ -3,19 +3,20 @@
 Real sources (`TokenSource`, `Flight`) with real stores (memory, a file with its locks, Redis with its) ask a
 token service of a few lines. `turns` lets one of their threads go on at a time, from one point to the next:
 before and after a lock is taken, the store is read or written, the service is asked, a call is answered. A
-schedule is a list of steps, such as `("run", "ann1", 3)`: ann's first thread begins a call, or goes on with it
-for three points. A step that cannot be taken is skipped, so that any part of a schedule is one too.
+schedule is a list of steps, such as `("run", "ann1", 3)`: ann's first thread begins a call, or goes on
+with it for three points. A step that cannot be taken is skipped, so that any part of a schedule is one too.
 """
 
 import errno
-import math
 import random
 import re
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from unittest import mock
 
 import filelock
 import redis
+from token_places import Gate, Service, Watched
 from turns import EPSILON, Killed, Turns
 
 from sessionkit import files
@@ -24,7 +25,7 @@ from sessionkit.errors import DeadlineExceeded, ServerError
 from sessionkit.tokens import (
     FileTokenStore,
     MemoryTokenStore,
-    Token,
+    RedisTokenStore,
     TokenSource,
     document,
     file,
@@ -38,125 +39,8 @@ from sessionkit.tokens import redis as redis_store
 KEYS = {"ann": "key", "bob": "key", "cat": "key", "eve": "other"}
 THREADS = ("ann1", "ann2", "bob1", "bob2", "cat1", "eve1")
 REFRESH_TIMEOUT = 10.0
+LOCK_TTL, POLL = 6.0, 0.25
 ADVISORY, ADVISORY_SHARE = 300.0, 0.25
-
-
-class Issued:
-    """A token, as its service knows it."""
-
-    def __init__(self, world, number, process):
-        self.number = number
-        self.process = process
-        self.asked_at = world.clock.monotonic()
-        self.ends_at = self.asked_at + world.lifetime
-        self.token = Token(f"{process.key}-{number}", world.clock.time() + world.skew + world.lifetime)
-        self.revoked = False
-
-
-class Service:
-    """Issues tokens, or does not, as `plans` say; "good" when they say nothing."""
-
-    def __init__(self, world):
-        self.world = world
-        self.plans = []
-        self.issued = []
-        self.landed = {}
-        self.asking = {}
-        self.errors = []
-
-    def fetch(self, process, deadline):
-        world, plan = self.world, self.plans.pop(0) if self.plans else "good"
-        task = world.turns.running
-        world.watch_request(task, process)
-        world.turns.point()
-        record = Issued(world, len(self.issued), process)
-        if world.exclusive and plan != "error":
-            self.revoke(process.key)
-        self.issued.append(record)
-        self.asking[task] = record
-        try:
-            self.take_time({"slow": 8.0, "late": 50.0, "deaf": 25.0}.get(plan, 1.0), plan, deadline)
-            if plan == "error":
-                record.revoked = True
-                raise self.failure(ServerError("no token today", status=503))
-        finally:
-            self.asking.pop(task, None)
-        self.landed[process.key] = max(record, self.landed.get(process.key, record), key=lambda r: r.number)
-        if task in world.excused | world.unkept:
-            world.lose()
-        record.arrived_at = process.arrived[record.token.value] = world.clock.time()
-        return record.token
-
-    def take_time(self, seconds, plan, deadline):
-        patience = math.inf if plan == "deaf" else max(0.0, deadline.remaining())
-        self.world.turns.running.deadline, kept = None, self.world.turns.running.deadline
-        self.world.turns.wait(None, min(seconds, patience))
-        self.world.turns.running.deadline = kept
-        if seconds > patience:
-            raise self.failure(DeadlineExceeded("the token service did not answer"))
-
-    def failure(self, error):
-        error.happened_at = self.world.clock.monotonic()
-        return error
-
-    def find(self, token):
-        return self.issued[int(token.value.rpartition("-")[2])]
-
-    def accepts(self, token):
-        record = self.find(token)
-        return not record.revoked and self.world.clock.monotonic() < record.ends_at
-
-    def revoke(self, key):
-        for record in self.issued:
-            if record.process.key == key:
-                record.revoked = True
-
-
-class Watched:
-    """A store, with a point before and after whatever is done with it."""
-
-    def __init__(self, world, process, inner):
-        self.world, self.process, self.inner = world, process, inner
-
-    def load(self, key):
-        self.world.turns.point()
-        token = self.inner.load(key)
-        if token is not None:
-            self.process.arrived.setdefault(token.value, self.world.clock.time())
-        self.world.turns.point()
-        return token
-
-    def save(self, *arguments):
-        self._write(self.inner.save, *arguments)
-
-    def remove(self, *arguments):
-        self._write(self.inner.remove, *arguments)
-
-    def _write(self, write, *arguments):
-        task = self.world.turns.running
-        self.world.turns.point()
-        # What was fetched is kept, by design, although that may take longer than the deadline.
-        kept, task.deadline = task.deadline, None
-        write(*arguments)
-        task.deadline = kept
-        self.world.turns.point()
-
-    @contextmanager
-    def lock(self, key, deadline):
-        world = self.world
-        world.turns.point()
-        with ExitStack() as held:
-            try:
-                held.enter_context(self.inner.lock(key, deadline))
-            except DeadlineExceeded:
-                world.watch_lock_timeout(key)
-                raise
-            world.holders[key] = world.turns.running
-            world.turns.point()
-            yield
-            world.turns.point()
-        world.holders.pop(key, None)
-        world.turns.point()
 
 
 class Process:
@@ -200,17 +84,18 @@ class Process:
     def forget(self):
         """What a session does at its end: sign out, and forget."""
         world = self.world
-        mine = {record.number for record in world.service.issued if record.process is self}
-        for token in (self.source.current, world.stored(self.key)):
-            if token is not None:
-                world.service.find(token).revoked = True
-                mine.add(world.service.find(token).number)
+        outages = world.outages
+        signed_out = {world.service.find(token) for token in (self.source.current, world.stored(self.key))}
+        signed_out.discard(None)
+        for record in signed_out:
+            record.revoked = True
+        signed_out.update(record for record in world.service.issued if record.process is self)
         world.lose(self)
         world.turns.point()
         self.source.forget()
         world.lose(self)
-        if not world.full:  # else it stays in the file, by design: a warning says so
-            self.forgotten |= mine
+        if outages == world.outages and not (world.full or world.down):  # else it stays: a warning says so
+            self.forgotten |= signed_out
 
 
 class World:
@@ -222,26 +107,34 @@ class World:
         self.kind, self.lifetime, self.skew, self.exclusive = kind, lifetime, skew, exclusive
         self.path = folder / "tokens.json"
         self.url = server and server.socket_url
+        self.gate = Gate(self, server) if kind == "redis" else None
+        self.stores = []
         self.memory = MemoryTokenStore()
         self.read = None, {}
         self.service = Service(self)
         self.lost = 0
         self.full = self.down = self.jumped = False
+        self.outages = 0
         self.excused, self.unkept = set(), set()
         self.holders = {}
-        self.newest = {}
+        self.newest = dict.fromkeys(KEYS.values())
         self.processes = {name: Process(self, name) for name in KEYS}
         turns.watch = self.watch
 
     def new_store(self):
         if self.kind == "memory":
             return self.memory
-        return FileTokenStore(self.path, clock=self.clock)
+        if self.kind == "file":
+            return FileTokenStore(self.path, clock=self.clock)
+        self.stores.append(RedisTokenStore(self.url, lock_ttl=LOCK_TTL, clock=self.clock))
+        return self.stores[-1]
 
     def stored(self, key):
         """What is in the store."""
         if self.kind == "memory":
             return self.memory._tokens.get(key)
+        if self.kind == "redis":
+            return self.gate.stored(self.stores[0], key)
         status = self.path.stat() if self.path.exists() else None
         seen = status and (status.st_ino, status.st_mtime_ns, status.st_size)
         if seen != self.read[0]:
@@ -271,13 +164,14 @@ class World:
         self.lose()
 
     def lose(self, process=None):
-        """Whatever was issued so far, or will be to those at work in `process`, may have to be fetched again."""
+        """Whatever was issued so far, or will be to those at work in `process`, may be lost."""
         self.lost = len(self.service.issued)
         self.unkept.update(task for task in self.turns.tasks.values() if task.process is process)
 
     def watch_lock_timeout(self, key):
         task, holder = self.turns.running, self.holders.get(key)
-        if holder is not None and holder.killed:
+        patience = LOCK_TTL if self.kind == "redis" else 0.0
+        if holder is not None and self.clock.monotonic() > holder.killed_at + patience + 2 * POLL:
             self.turns.complain(f"{task.name} waited for {holder.name}, which is dead")
         if task.deadline is None or self.clock.monotonic() < task.deadline:
             self.excuse()
@@ -288,10 +182,10 @@ class World:
             for other, record in self.service.asking.items()
             if record.process.key == process.key and other not in self.excused
         ]
-        if others and task not in self.excused:
+        if others and task not in self.excused and not self.down:
             self.turns.complain(f"{task.name} and {others} ask for a token at once")
         last = self.service.landed.get(process.key)
-        if last and last.number >= self.lost and not self.full and self.is_good(last):
+        if last and last.number >= self.lost and not (self.full or self.down) and self.is_good(last):
             self.turns.complain(f"{task.name} asks for a token while {last.token.value} is good")
 
     def is_good(self, record):
@@ -320,29 +214,26 @@ class World:
 
     def watch(self):
         """What must hold after each step."""
-        for key in set(KEYS.values()):
-            token = self.stored(key)
-            number = None if token is None else self.service.find(token).number
-            last = self.newest.get(key)
-            if number is not None and last is not None and number < last:
-                self.turns.complain(f"{token.value} took the place of a newer one in the store")
-            self.newest[key] = number
+        stored = {key: self.service.find(self.stored(key)) for key in self.newest}
+        for key, now in stored.items():
+            if now is not None and self.newest[key] is not None and now.number < self.newest[key].number:
+                self.turns.complain(f"{now.token.value} took the place of a newer one in the store")
+        self.newest = stored
         for process in self.processes.values():
-            token = process.source._held.token
-            record = token and self.service.find(token)
-            last, process.held = process.held, record
-            stored = self.stored(process.key)
-            # What was on its way into the store gets there, and is removed by the same thread.
-            busy = any(task.process is process for task in self.turns.tasks.values())
-            if stored is not None and not busy and self.service.find(stored).number in process.forgotten:
-                self.turns.complain(f"{stored.value} was forgotten, and is in the store again")
-            if record is not None and record.number in process.forgotten:
-                self.turns.complain(f"{token.value} was forgotten, and {process.name} has it again")
-            if record is None or last is None:
-                continue
-            if record.number < last.number and record.process is last.process is process:
-                if token != self.stored(process.key):
-                    self.turns.complain(f"{token.value} took the place of a newer one in {process.name}")
+            self.watch_process(process, stored[process.key])
+
+    def watch_process(self, process, stored):
+        now, last = self.service.find(process.source._held.token), process.held
+        process.held = now
+        # What was on its way into the store gets there, and is removed by the same thread.
+        busy = any(task.process is process for task in self.turns.tasks.values())
+        if stored in process.forgotten and not busy:
+            self.turns.complain(f"{stored.token.value} was forgotten, and is in the store again")
+        if now in process.forgotten:
+            self.turns.complain(f"{now.token.value} was forgotten, and {process.name} has it again")
+        own = now is not None and last is not None and now.process is last.process is process
+        if own and now.number < last.number and now is not stored:
+            self.turns.complain(f"{now.token.value} took the place of a newer one in {process.name}")
 
     # Steps
 
@@ -356,7 +247,7 @@ class World:
             if who in THREADS and who not in self.turns.tasks:
                 process = self.processes[who[:3]]
                 deadline = self.clock.monotonic() + patience
-                self.turns.start(who, lambda: process.call(patience), process, deadline)
+                self.turns.start(who, partial(process.call, patience), process, deadline)
             self.turns.step(who)
 
     def do_forget(self, name):
@@ -393,22 +284,33 @@ class World:
             self.path.unlink(missing_ok=True)
             if content is not None:
                 self.path.write_bytes(content)
-            self.newest.clear()
+            self.newest = dict.fromkeys(self.newest)
             self.lose()
 
     def do_full(self):
         self.full = True
+        self.outages += 1
         self.lose()
 
     def do_space(self):
         self.full = False
         self.lose()
 
+    def do_down(self):
+        self.down = True
+        self.outages += 1
+        self.excuse()
+
+    def do_up(self):
+        self.down = False
+        self.excuse()
+
     # The end
 
     def finish(self):
         self.turns.settle()
         self.step("space")
+        self.step("up")
         self.service.plans.clear()
         self.clock.advance(6.0)
         for name in self.processes:
@@ -429,14 +331,25 @@ def world(folder, server=None, **options):
         for module, name in ((filelock._api, "time"), (redis.lock, "mod_time")):
             undo.enter_context(mock.patch.object(module, name, turns.clock))
         for module in (file, redis_store):
-            undo.enter_context(mock.patch.object(module, "_POLL", 0.25))
+            undo.enter_context(mock.patch.object(module, "_POLL", POLL))
         made = World(turns, folder, server, **options)
         undo.enter_context(mock.patch.object(file, "replacing", made.replacing))
         undo.enter_context(mock.patch.object(files.os, "fsync"))
+        if made.gate is not None:
+            undo.enter_context(made.gate.client)
+            pipeline = redis.client.Pipeline
+            for kind, name in (
+                (redis.Redis, "execute_command"),
+                (pipeline, "immediate_execute_command"),
+                (pipeline, "execute"),
+            ):
+                undo.enter_context(mock.patch.object(kind, name, made.gate.guarding(getattr(kind, name))))
         undo.enter_context(turns)
         yield made
         for left in folder.iterdir():
             left.unlink()
+        for store in made.stores:
+            store.close()
 
 
 WEIGHTS = {
@@ -452,6 +365,8 @@ WEIGHTS = {
     "damage": 1,
     "full": 0.5,
     "space": 0.5,
+    "down": 0.5,
+    "up": 0.5,
     "jump": 0.3,
 }
 CONTENTS = (None, b"", b'{"version": 1, "tokens": {"', b"[]", b"\0" * 64)
@@ -485,7 +400,7 @@ def schedule(rng, length):
 def options(rng):
     """What kind of world."""
     return {
-        "kind": rng.choice(["memory", "file"]),
+        "kind": rng.choice(["memory", "file", "redis"]),
         "lifetime": rng.choice([40.0, 100.0, 3600.0]),
         "skew": rng.choice([0.0, 0.0, -15.0, 15.0]),
         "exclusive": rng.random() < 0.3,
@@ -504,14 +419,23 @@ def broken_promise(folder, server, steps, **kind):
     return ""
 
 
-def shortest(broken, steps):
-    """The steps without which nothing is `broken`."""
-    size = len(steps)
+def sort_of(broken):
+    """A broken promise without names and numbers."""
+    return re.sub(r"\S*\d\S*|ann|bob|cat|eve", "", broken)
+
+
+def shortest(folder, server, steps, kind):
+    """The steps without which the same sort of promise is not broken."""
+
+    def broken(steps):
+        return sort_of(broken_promise(folder, server, steps, **kind))
+
+    sort, size = broken(steps), len(steps)
     while size:
         kept, start = steps, 0
         while start < len(kept):
             fewer = kept[:start] + kept[start + size :]
-            if broken(fewer):
+            if broken(fewer) == sort:
                 kept = fewer
             else:
                 start += size
@@ -520,22 +444,13 @@ def shortest(broken, steps):
     return steps
 
 
-def sort_of(broken):
-    """A broken promise without names and numbers."""
-    return re.sub(r"\S*\d\S*|ann|bob|cat|eve", "", broken)
-
-
 def search(folder, server, seeds, length=80):
     """What is wrong with the first random schedule with which something is; "" when there is none."""
     for seed in seeds:
         rng = random.Random(seed)
         kind, steps = options(rng), schedule(rng, length)
-
-        found = broken_promise(folder, server, steps, **kind)
-        if found:
-            steps = shortest(
-                lambda fewer: sort_of(broken_promise(folder, server, fewer, **kind)) == sort_of(found), steps
-            )
+        if broken_promise(folder, server, steps, **kind):
+            steps = shortest(folder, server, steps, kind)
             lines = "\n".join(f"    {step!r}," for step in steps)
             return f"seed {seed}, {kind}: {broken_promise(folder, server, steps, **kind)}\n{lines}"
     return ""
