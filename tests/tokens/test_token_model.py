@@ -50,8 +50,8 @@ def test_no_promise_is_broken_that_was_broken_once(name, tmp_path):
     assert not broken, broken
 
 
-def test_no_promise_is_broken_by_a_hundred_random_schedules(tmp_path, server):
-    broken = search(tmp_path, server, range(100))
+def test_no_promise_is_broken_by_dozens_of_random_schedules(tmp_path, server):
+    broken = search(tmp_path, server, range(80))
     assert not broken, broken
 
 

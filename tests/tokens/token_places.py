@@ -109,6 +109,8 @@ class Watched:
         kept, task.deadline = task.deadline, None
         write(*arguments)
         task.deadline = kept
+        if task in self.world.excused:  # others may find their place in the store taken
+            self.world.lose(self.world.turns.tasks.values())
         self.world.turns.point()
 
     @contextmanager
@@ -150,7 +152,8 @@ class Gate:
             self.lapse()
             if self.world.down:
                 raise redis.ConnectionError("Redis is away")
-            self.seen.clear()
+            if arguments[:1] != ("GET",):
+                self.seen.clear()
             answer = command(client, *arguments, **options)
             if answer and "NX" in arguments:
                 self.hold(arguments[1], arguments[arguments.index("PX") + 1])
