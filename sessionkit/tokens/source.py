@@ -105,6 +105,7 @@ class TokenSource:
         self.on_renewed = on_renewed
         self.on_error = on_error
         self.previous: Token | None = None
+        self._outdated: Token | None = None
         self._fetch = fetch
         self._advisory = max(advisory, mandatory)
         self._mandatory = mandatory
@@ -294,7 +295,9 @@ class TokenSource:
     def _stored(self, flight: Flight) -> Token | None:
         """The store's token, if it is better than the one to be replaced."""
         token = flight.seen = self.store.load(self.key)
-        self.previous = token or flight.replacing
+        # What was there when this process last fetched is older than what it got, which could not be kept.
+        outdated = token is None or token == self._outdated
+        self.previous = (flight.replacing or token) if outdated else token
         if token is None or token.value in self._refused or token == flight.replacing:
             return None
         return token if self._monotonic() < self._hold(token).stale_at else None
@@ -308,6 +311,7 @@ class TokenSource:
         if token.issued_at is None:
             token = replace(token, issued_at=self._clock.time())
         flight.fetched = True
+        self._outdated = flight.seen
         # The service has the last word: it may well issue a value again that it refused before.
         with self._lock:
             self._refused = tuple(value for value in self._refused if value != token.value)

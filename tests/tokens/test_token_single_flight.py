@@ -323,6 +323,24 @@ def test_fetch_finds_the_refresh_token_of_the_token_it_replaces(clock):
     assert spent == [0, 1, 2]
 
 
+def test_fetch_finds_the_latest_refresh_token_though_the_store_could_not_keep_it(clock):
+    class Full(MemoryTokenStore):
+        def save(self, key, token, seen=...):
+            if self.load(key) is None:  # there is room for the first only
+                super().save(key, token, seen)
+
+    def fetch(deadline):
+        spent.append(0 if source.previous is None else source.previous.extra["refresh_token"])
+        return Token(f"token-number-{spent[-1]}", clock.time() + 60, extra={"refresh_token": spent[-1] + 1})
+
+    spent = []
+    source = TokenSource(fetch, key="k", store=Full(), clock=clock)
+    for _ in range(4):
+        source.get()
+        clock.advance(60)
+    assert spent == [0, 1, 2, 3]
+
+
 def test_what_is_no_token_is_refused(clock):
     with pytest.raises(TypeError, match="must return a Token, not str"):
         TokenSource(lambda _: "text", key="k", clock=clock).get()
