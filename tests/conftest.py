@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import atexit
 import os
 import shutil
 import signal
@@ -24,13 +25,20 @@ def pytest_configure(config):
         config.stash[_TEMPORARY] = os.environ["TMPDIR"] = tempfile.mkdtemp(prefix="sk-")
         Path(os.environ["TMPDIR"]).chmod(0o711)  # some tests go on as another user
         tempfile.tempdir = None
+        # Registered now it comes last: `multiprocessing` wants to find its own folder there at the end.
+        atexit.register(_remove, os.environ["TMPDIR"], os.getpid())
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session, exitstatus):
     """Leave it for whoever looks into what failed."""
     folder = session.config.stash.get(_TEMPORARY, None)
-    if folder is not None and exitstatus == pytest.ExitCode.OK:
+    if folder is not None and exitstatus != pytest.ExitCode.OK:
+        atexit.unregister(_remove)
+
+
+def _remove(folder, owner):
+    if os.getpid() == owner:
         shutil.rmtree(folder, ignore_errors=True)
 
 

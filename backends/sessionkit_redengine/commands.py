@@ -227,7 +227,8 @@ def run(target: Any, names: tuple[str, ...], as_json: bool) -> None:
 def _run_here(found: Target, session: Session, names: tuple[str, ...], *, as_json: bool) -> None:
     """Run tasks in this process and show how they ended; not all well is exit status 1."""
     if found.history.shared:
-        found.shared().orders(found.name)  # what nobody was there to hear is done here
+        for order in found.shared().orders(found.name):
+            found.shared().drop_order(order)  # what nobody was there to hear is done here
     session.task_logger.addHandler(logging.NullHandler())  # failures are shown below
     begun = session.clock.time()
     session.run(*names)

@@ -99,8 +99,9 @@ def abandon(scheduler: Scheduler) -> None:
 
 def _give_up(scheduler: Scheduler) -> None:
     """Record as terminated what did not end although it was made to: a thread that looks at no flag."""
-    session = scheduler.session
-    for run in scheduler.launcher.alive:
+    session, launcher = scheduler.session, scheduler.launcher
+    for run in launcher.alive:
         session.report(f"a run of task {run.task.name!r} did not end when it was told to")
         outcome = Outcome("terminate", text="It did not end when it was told to.")
-        scheduler.launcher.finish(run, outcome, session.clock.time())
+        launcher.finish(run, outcome, session.clock.time())
+    launcher.write()  # ends that could not be recorded before: they would count as crashes

@@ -12,7 +12,7 @@ from sessionkit_redengine.errors import HistoryError, TaskFailed, TaskSetupError
 from sessionkit_redengine.executors import Executors
 from sessionkit_redengine.history.base import RunRecord
 from sessionkit_redengine.periods.durations import NEVER
-from sessionkit_redengine.runs import NO_WISHES, Outcome, Run
+from sessionkit_redengine.runs import Outcome, Run
 from sessionkit_redengine.view import POLL
 from sessionkit_redengine.worker import ended_by
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sessionkit_redengine.engine import Session
     from sessionkit_redengine.executors.base import Executor
     from sessionkit_redengine.planner import Planner
+    from sessionkit_redengine.runs import Batch
     from sessionkit_redengine.tasks.base import Task
 
 
@@ -35,6 +36,10 @@ class Launcher:
         agenda: Where timeouts are put.
         planner: Told when a task's record has changed.
         done: Called with a run and its outcome, from any thread, when it has ended.
+
+    Attributes:
+        runs: The runs on their way, by task and id.
+        unwritten: The records of runs whose end could not be recorded yet.
     """
 
     def __init__(
@@ -45,7 +50,7 @@ class Launcher:
         self._planner = planner
         self._records: dict[str, RunRecord] = {}
         self._queued: dict[Executor, OrderedDict[Task, float]] = {}
-        self._unwritten: deque[RunRecord] = deque()
+        self.unwritten: deque[RunRecord] = deque()
         self._unable = False
         self.runs: dict[Task, dict[str, Run]] = {}
         self.executors = Executors(session.config, done)
@@ -76,9 +81,7 @@ class Launcher:
             return
         batch = self._planner.take_batch(task)
         run = Run(self._run_id(task, batch.parameters), task, due, batch)
-        if not self._claimed(run, seen):
-            if batch is not NO_WISHES:
-                self._planner.request(task, batch)
+        if not self._claimed(run, seen, batch):
             return
         run.event = self._session.scheduler.events.take(task)
         run.executor = executor
@@ -104,17 +107,18 @@ class Launcher:
             self._session.report(f"func_run_id failed for task {task.name!r}: {error}", error)
             return new_id()
 
-    def _claimed(self, run: Run, seen: str) -> bool:
+    def _claimed(self, run: Run, seen: str, batch: Batch) -> bool:
         task, session = run.task, self._session
         run.started = session.clock.time()
         record = RunRecord(session.name, task.name, run.id, run.due, run.started)
         try:
-            claimed = session.history.claim(record, seen)
+            claimed = session.history.claim(record, seen, batch.order)
         except HistoryError as error:
             if not session.config.silence_task_logging:
                 raise
             self._complain(f"task {task.name!r} was not started, because that cannot be recorded: {error}")
             self._planner.postpone(task, run.due, run.started + POLL)
+            self._planner.give_back(task, batch)
             return False
         self._unable = False
         if claimed:
@@ -123,6 +127,10 @@ class Launcher:
         # Another scheduler was first: what it did decides when the task is due next.
         session.record.refresh(task)
         self._planner.plan(task)
+        if batch.order:
+            session.scheduler.others.look_again()  # that may be what it did
+        else:
+            self._planner.give_back(task, batch)
         return False
 
     def _began(self, run: Run, executor: Executor) -> None:
@@ -193,21 +201,21 @@ class Launcher:
     # --- a history that cannot be written ---
 
     def _write(self, record: RunRecord) -> None:
-        self._unwritten.append(record)
+        self.unwritten.append(record)
         self.write()
 
     def write(self) -> None:
         """Write the ends that could not be written before; what still cannot be waits on."""
-        while self._unwritten:
+        while self.unwritten:
             try:
-                self._session.history.finish(self._unwritten[0])
+                self._session.history.finish(self.unwritten[0])
             except HistoryError as error:
                 if not self._session.config.silence_task_logging:
                     raise
                 self._complain(f"ends of runs are not recorded yet: {error}")
                 return
             self._unable = False
-            self._unwritten.popleft()
+            self.unwritten.popleft()
 
     def _complain(self, message: str) -> None:
         """Report that the history cannot be written: once, until it can."""
@@ -218,7 +226,7 @@ class Launcher:
     @property
     def owes_writing(self) -> bool:
         """Whether there are ends to be written."""
-        return bool(self._unwritten)
+        return bool(self.unwritten)
 
     def forget(self, task: Task) -> None:
         """Start nothing that waits for a place."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sessionkit_redengine.errors import HistoryError
-from sessionkit_redengine.runs import Batch
 from sessionkit_redengine.waker import LONGEST_NAP
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ class Others:
             from sessionkit_redengine import doorbell  # noqa: PLC0415 - sockets, which few schedulers need
 
             self._ring = doorbell.ring
-            self._bell = doorbell.Doorbell(self._where, self._rung)
+            self._bell = doorbell.Doorbell(self._where, self.look_again)
         self._looked = float("-inf")
 
     def close(self) -> None:
@@ -48,7 +47,8 @@ class Others:
         if self._there and self._ring is not None:
             self._ring(self._where)
 
-    def _rung(self) -> None:
+    def look_again(self) -> None:
+        """Look at once, because another scheduler has done something; from any thread."""
         self._session.scheduler.post(self._look_now)
 
     def look(self, now: float) -> None:
@@ -63,18 +63,15 @@ class Others:
             orders = session.history.orders(session.name)
             paused = session.history.paused(session.name)
             self._there = session.history.others(session.clock.time())
-            if self._there:
-                session.record.refresh_all()
             session.record.take_over()
+            for order, name in orders.items():
+                if name not in session and session.history.drop_order(order):
+                    session.report(f"somebody wants task {name!r} to run, which does not exist")
         except HistoryError as error:
             session.report(f"the shared history cannot be read: {error}")
             return
         planner = session.scheduler.planner
-        for name, _ in orders:
-            if name in session:
-                planner.request(session[name], Batch({}))
-            else:
-                session.report(f"somebody wants task {name!r} to run, which does not exist")
+        planner.obey(orders)
         changed = planner.paused ^ paused
         planner.paused = paused
         for name in changed:

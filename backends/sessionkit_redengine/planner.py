@@ -14,10 +14,9 @@ from sessionkit_redengine.setback import set_back
 from sessionkit_redengine.view import POLL, SessionView
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Hashable, Iterable, Mapping
 
     from sessionkit_redengine.engine import Session
-    from sessionkit_redengine.history.state import TaskState
     from sessionkit_redengine.tasks.base import Task
 
 # A run later than this is reckoned from when it starts, not from when it was due: a scheduler that was held
@@ -106,8 +105,20 @@ class Planner:
         """Have a task run again at `at`, because it failed."""
         self._retries[task] = at
 
+    def inherit_retry(self, task: Task) -> None:
+        """Have a task run again, where its record says that it failed, may be retried and was not since.
+
+        All schedulers of a history do so, whoever's run it was: what is owed does not die with one of them.
+        """
+        state = task.state
+        failed = state.latest("fail", "crash")
+        if failed is None or not state.fails % (task.retries + 1):
+            return
+        if all(started < failed for started in state.running.values()):
+            self._retries[task] = failed + task.retry_delay
+
     def overtaken(self, task: Task) -> None:
-        """Forget what was owed to a task that another scheduler has run since: now that one owes it."""
+        """Forget what was owed to a task that another scheduler has run since: its record says what is."""
         self._retries.pop(task, None)
         self._postponed.pop(task, None)
 
@@ -129,6 +140,26 @@ class Planner:
         """A run has begun; one that nobody wished for is the retry, if one was owed."""
         if batch is NO_WISHES:
             self._retries.pop(task, None)
+
+    def give_back(self, task: Task, batch: Batch) -> None:
+        """Have a wish that was taken fulfilled later."""
+        if batch is not NO_WISHES:
+            self._batches.setdefault(task, deque()).appendleft(batch)
+            self.plan(task)
+
+    def obey(self, orders: Mapping[str, str]) -> None:
+        """Carry out the orders that the history has now, and none that another scheduler has carried out."""
+        known: set[str] = set()
+        for task, batches in tuple(self._batches.items()):
+            kept = [batch for batch in batches if not batch.order or batch.order in orders]
+            known.update(batch.order for batch in kept)
+            if len(kept) < len(batches):
+                self._batches[task] = deque(kept)
+                self.plan(task)
+        session = self._session
+        for order, name in orders.items():
+            if name in session and order not in known:
+                self.request(session[name], Batch({}, order=order))
 
     def postpone(self, task: Task, due: float, at: float) -> None:
         """Have a run that was due start later, because now it cannot be recorded."""
@@ -209,8 +240,7 @@ class Planner:
             return now
         if task.on_startup or task.on_shutdown:
             return due  # it has waited for a place
-        retry = self._retries.get(task)
-        if retry is not None and retry <= now:
+        if self._retries.get(task, FOREVER) <= now:
             return state.last_due if state.last_due is not None else now
         found = self._due(task, due, now)
         if found is None:
@@ -228,15 +258,17 @@ class Planner:
         return (task.disabled or task.name in self.paused) and not self.forced(task)
 
     def _due(self, task: Task, due: float, now: float) -> float | None:
-        if task.missed == "all":
-            # `due` is from before it waited, and another scheduler may have run the task since.
-            last = task.state.last_due
-            due = self._true_from(task, task.start_cond, now, due if last is None else min(last, now))
-            if due > now:
-                return None
-            self._failing.pop(task, None)
-            return due
+        done = task.state.last_due
         try:
+            if task.missed == "all":
+                if not self._true(task, now, due) and done is not None and due <= done:
+                    # It is from before it waited, and another scheduler has run the task since.
+                    due = self._true_from(task, task.start_cond, now, min(done, now))
+                    if due > now:
+                        return None
+                if self._true(task, now, due):
+                    self._failing.pop(task, None)
+                    return due
             if self._true(task, now, now):
                 return now if now - due > _LATE else due
             missed = due < now and self._true(task, now, due)
@@ -298,13 +330,10 @@ class Planner:
 
     # --- after the scheduler was away ---
 
-    def recover(self, task: Task, state: TaskState, now: float) -> None:
+    def recover(self, task: Task) -> None:
         """Plan a task at the scheduler's start: retries that are owed, and due times that passed."""
-        if state.status in {"fail", "crash"} and state.fails % (task.retries + 1):
-            ended = state.latest("fail", "crash")
-            self._retries[task] = max(now, (ended if ended is not None else now) + task.retry_delay)
-        since = state.last_due if task.missed != "skip" else None
-        self.plan(task, since)
+        self.inherit_retry(task)
+        self.plan(task, task.state.last_due if task.missed != "skip" else None)
 
     def clock_set_back(self, seconds: float) -> None:
         """Go on as if the clock had not been set, as far as its dates allow, and work out all anew."""

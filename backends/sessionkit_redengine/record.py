@@ -18,6 +18,7 @@ class Record:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._version: int | None = None  # of the history, when all of it was read
 
     def of(self, task: Task) -> TaskState:
         """The record of a task; read from the history when `force_status_from_logs` is set."""
@@ -50,34 +51,46 @@ class Record:
         self._adopt(task, found or TaskState())  # somebody may have emptied the history
 
     def _adopt(self, task: Task, found: TaskState) -> None:
+        scheduler = self._session.scheduler
+        for run in scheduler.launcher.unwritten:
+            if run.run_id in found.running:
+                found.finish(run.run_id, run.action, run.ended or run.started)
         overtaken = task.state.run_id != found.run_id
         task.state.adopt(found)
         if overtaken:
-            self._session.scheduler.planner.overtaken(task)
+            scheduler.planner.overtaken(task)
+            scheduler.launcher.forget(task)  # it waited for a place, with a due time from before
+        scheduler.planner.inherit_retry(task)
 
     def refresh_all(self) -> None:
         """Read the records of all tasks anew; what has changed is planned anew."""
         session = self._session
+        version = session.history.version()  # before what it stands for: what comes between is read again
         for name, state in session.history.states(session.name).items():
             if name not in session:
                 continue
             task = session[name]
-            if (task.state.run_id, task.state.recorded) == (state.run_id, state.last):
+            if _versions(task.state) == _versions(state):
                 continue
             self._adopt(task, state)
             if session.scheduler.started is not None:
                 session.scheduler.planner.changed(("task", name))
                 session.scheduler.planner.plan(task)
+        self._version = version
 
     def take_over(self) -> None:
-        """While the scheduler runs: mark what another one left when it died, and retry what is to be."""
+        """While the scheduler runs: read what others did, and mark what one of them left when it died."""
         session = self._session
-        for name in self._mark_crashed():
+        known, self._version = self._version, None  # should this end half way, all is read next time
+        lost = self._mark_crashed()
+        version = session.history.version()
+        if lost or version is None or version != known:
+            self.refresh_all()
+        else:
+            self._version = known
+        for name in lost:
             if name in session:
-                task = session[name]
-                self.refresh(task)
-                session.scheduler.planner.recover(task, task.state, session.clock.time())
-                session.scheduler.planner.changed(("task", name))
+                session.scheduler.planner.recover(session[name])
 
     def _mark_crashed(self) -> list[str]:
         session = self._session
@@ -96,3 +109,8 @@ class Record:
         for task in session.tasks if ahead else ():
             set_back(task, ahead, now)
         session.scheduler.planner.paused = session.history.paused(session.name)
+
+
+def _versions(state: TaskState) -> tuple[object, ...]:
+    """What differs where a record has changed: two runs may well end at the same instant."""
+    return state.run_id, state.recorded, state.fails, state.running.keys()

@@ -64,10 +64,11 @@ class Flag:
 
 
 class Batch(NamedTuple):
-    """A wish for one run: with which parameters, and who waits for what it returns."""
+    """A wish for one run: with which parameters, who waits for what it returns, and the order it is from."""
 
     parameters: Mapping[str, Any]
     future: Future[Any] | None = None
+    order: str = ""
 
 
 NO_WISHES = Batch({})

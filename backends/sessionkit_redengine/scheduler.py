@@ -385,7 +385,7 @@ class Scheduler:
             self.start_marked("on_startup")
         for task in sorted(chosen, key=_by_order) if chosen is not None else session.tasks:
             if chosen is None:
-                self.planner.recover(task, task.state, self.started)
+                self.planner.recover(task)
             elif not obey or self.planner.holds(task):
                 self.planner.request(task, batch)
         if chosen is not None:

@@ -13,7 +13,7 @@ import re
 import socket
 import ssl
 import time
-from http.client import HTTPException, HTTPMessage, HTTPResponse
+from http.client import HTTPException, HTTPMessage, HTTPResponse, IncompleteRead
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -181,9 +181,11 @@ def parse_headers(stream: Any) -> HTTPMessage:
     """The headers of an answer, as `http.client.parse_headers` reads them.
 
     That one asks the parser of e-mails, which takes longer than the rest of the answer. It is still asked
-    about whatever is not in the usual form.
+    about whatever is not in the usual form. And it takes a head that was cut off for a whole one: without
+    the length that it would have stated, a lost body then passes for an empty one.
 
     Raises:
+        IncompleteRead: the connection ended before the headers did.
         HTTPException: more or longer lines than anyone sends.
     """
     lines: list[bytes] = []
@@ -194,8 +196,10 @@ def parse_headers(stream: Any) -> HTTPMessage:
         lines.append(line)
         if len(lines) > _MOST_FIELDS:
             raise HTTPException(f"got more than {_MOST_FIELDS} headers")
-        if line in {b"\r\n", b"\n", b""}:
+        if line in {b"\r\n", b"\n"}:
             break
+        if not line:
+            raise IncompleteRead(b"".join(lines))
     fields = [_FIELD.fullmatch(line) for line in lines[:-1]]
     message = HTTPMessage()
     for field in fields:

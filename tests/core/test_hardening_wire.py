@@ -305,7 +305,7 @@ def test_a_stream_of_the_plain_session_may_take_longer_than_its_timeout():
 
     with (
         Slow(play) as slow,
-        Api.detached(slow.url, timeout=0.5) as api,
+        Api.detached(slow.url, timeout=0.9) as api,
         api.http.get("/x", stream=True) as answer,
     ):
         assert answer.content == b"x" * 10
@@ -470,7 +470,7 @@ def test_a_stream_may_take_longer_than_its_timeout_while_data_comes():
             slow.stop.wait(0.1)
             connection.sendall(b"x")
 
-    with Slow(play) as slow, Api.detached(slow.url, timeout=0.5) as api, api.stream("/x") as answer:
+    with Slow(play) as slow, Api.detached(slow.url, timeout=0.9) as api, api.stream("/x") as answer:
         assert b"".join(answer) == b"x" * 10
 
 

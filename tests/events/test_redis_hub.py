@@ -175,7 +175,10 @@ def test_a_gap_is_told_to_a_hub_that_is_connected_and_slow(redis_server, connect
     ann, slow = connected(url, key=None), make_hub(url, key=None, queue_limit=5)
     got = collect(slow)
     slow.connect()
-    for n in range(400):
+    for n in range(10):
+        ann.publish(Event("x", data=n))
+    wait_until(lambda: len(slow._reception.inbox) >= 5)  # it reads no more now
+    for n in range(10, 400):
         ann.publish(Event("x", data=n))
     ann.flush()
     assert "has dropped events" not in caplog.text

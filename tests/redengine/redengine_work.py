@@ -63,9 +63,13 @@ def write(path, text="x"):
         stream.write(text)
 
 
-def slow_write(path, text, seconds):
+def meet(path, text):
+    """Note when this runs, and do so until there was another one."""
     write(path, f"<{text}")
-    time.sleep(seconds)
+    deadline = time.monotonic() + 30
+    while Path(path).read_text().count("<") < 2 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    time.sleep(0.02)  # for a third one, if it may
     write(path, f">{text}")
 
 

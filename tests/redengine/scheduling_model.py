@@ -419,7 +419,7 @@ class Naive:
         return False
 
     def finish(self, entry, action):
-        self.running.remove(entry)
+        self.running = [other for other in self.running if other is not entry]
         self.done += 1
         task = entry[0]
         task.state.finish(entry[1], action, self.now)
@@ -754,7 +754,7 @@ class Both:
     def do_pause(self, name, paused):
         wish = "pause" if paused else "resume"
         self.session.history.order(self.session.name, name, wish, self.clock.time())
-        self.scheduler.others._rung()
+        self.scheduler.others.look_again()
         (self.naive.paused.add if paused else self.naive.paused.discard)(name)
 
     def do_stop(self, ticks):

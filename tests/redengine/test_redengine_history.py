@@ -313,10 +313,10 @@ class TestABrokenHistory:
             super().__init__()
             self.broken = broken
 
-        def claim(self, run, seen):
+        def claim(self, run, seen, order=""):
             if "claim" in self.broken:
                 raise HistoryError("disk full")
-            return super().claim(run, seen)
+            return super().claim(run, seen, order)
 
         def finish(self, run):
             if "finish" in self.broken:

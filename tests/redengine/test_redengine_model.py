@@ -37,7 +37,8 @@ def agree(seed, folder):
 
 
 def test_what_is_due_starts_then_and_nothing_else_does(tmp_path):
-    assert sum(agree(seed, tmp_path) for seed in range(8)) > 50
+    once_wrong = (2834, 3833)
+    assert sum(agree(seed, tmp_path) for seed in (*range(8), *once_wrong)) > 50
 
 
 @pytest.mark.soak

@@ -123,7 +123,7 @@ def test_an_order_from_the_command_line_does_not_take_the_place_of_a_retry(live,
     held.finish("fail")
     step()
     session.history.order(session.name, "a", "run", session.clock.time())
-    session.scheduler.others._rung()
+    session.scheduler.others.look_again()
     step()
     assert held.names == ["a"]
     held.finish()
@@ -140,3 +140,18 @@ def test_a_new_time_zone_moves_the_end_of_what_runs(live):
     session.config.timezone = "Asia/Tokyo"
     step()
     assert held.names == []
+
+
+@pytest.mark.parametrize("done", ["past 20 seconds", "this minute"])
+def test_a_task_that_makes_up_for_all_sees_what_others_did_since_its_latest_due_time(live, done):
+    session, held, step = live()
+    make(session, "other")
+    make(session, "a", f"cron * * * * * & task 'other' has started {done}", missed="all")
+    for seconds in (0, 85):
+        step(seconds)
+        session["other"].run()
+        step()
+        assert sorted(held.names) == ["a", "other"]
+        held.finish()
+        held.finish()
+        step()

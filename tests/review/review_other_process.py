@@ -6,9 +6,21 @@ python review_other_process.py CACHE FOLDER, with $FTRACK_... set
 
 import json
 import sys
+import threading
 
 from sessionkit.cache import FileCache
+from sessionkit.events import Event
 from sessionkit_review import ReviewSession
+
+
+def listens(session):
+    """Wait until a session has handled what its hub had to tell, that it is connected above all."""
+    assert session.wait_for_event_hub()
+    hub, heard = session.event_hub, threading.Event()
+    with hub.subscription("topic=test.listens", lambda event: heard.set()):
+        hub.flush()
+        hub.publish(Event("test.listens"))
+        assert heard.wait(20)
 
 
 def main(cache_path, folder):
@@ -18,8 +30,7 @@ def main(cache_path, folder):
             auto_connect_event_hub=True, cache=cache, schema_cache_path=folder, plugin_paths=[]
         ) as session,
     ):
-        assert session.wait_for_event_hub()
-        session.event_hub.flush()
+        listens(session)
         print(json.dumps("ready"), flush=True)
         for line in sys.stdin:
             action, kind, key, *rest = json.loads(line)

@@ -203,9 +203,10 @@ def test_a_batch_that_was_late_rather_than_lost_is_recognised(session, sandbox, 
 
 
 def test_a_timeout_leaves_the_changes(open_session, sandbox, scopes):
-    session = open_session(timeout=0.4)
+    session = open_session()
     _ = session.types
     scope = session.create("Scope", {"name": "slow"})
+    session.timeout = 0.4
     sandbox.fault("silent", path="/api")
     with pytest.raises(CallTimeout):
         session.commit()

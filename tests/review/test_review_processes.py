@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from review_other_process import listens
 
 from sessionkit.cache import FileCache
 from sessionkit.testing.tools import wait_until
@@ -47,8 +48,7 @@ def other(sandbox, shared, tmp_path):
 def here(open_session, shared):
     """A session of this process, whose hub is connected."""
     session = open_session(auto_connect_event_hub=True, cache=shared)
-    assert session.wait_for_event_hub()
-    session.event_hub.flush()
+    listens(session)
     return session
 
 

@@ -141,7 +141,7 @@ def test_other_trouble_of_the_connection_is_got_over(session, item, sandbox, com
 
 def test_a_silent_service_is_reported_in_time(session, item, sandbox, folder):
     sandbox.fault("silent")
-    result = download(session, [item("a-1000.bin"), item("b-1000.bin")], timeout=0.3)
+    result = download(session, [item("a-1000.bin"), item("b-1000.bin")], timeout=1.0)
     assert sorted(each.state for each in result) == ["failed", "fetched"]
     assert isinstance(result.failed[0].error, CallTimeout)
 

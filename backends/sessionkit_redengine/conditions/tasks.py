@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -114,9 +115,12 @@ class TaskAction(Countable):
             return (self.holds(0), until)
         if self.comparison == _ANY and end > at:
             latest = view.state(self.task).latest(*self.actions)
-            return (latest is not None and start <= latest <= at, until)
-        count = self._count(view.counts(self.task), start, min(at, _just_before(end)))
-        return (self.holds(count), until)
+            if latest is not None and latest > at:
+                return (False, min(until, latest))  # `at` is past: it was to be done yet
+            return (latest is not None and start <= latest, until)
+        record = view.counts(self.task)
+        until = min(until, self._next(record, at))
+        return (self.holds(self._count(record, start, min(at, _just_before(end)))), until)
 
     def _ever(self, view: View, at: float) -> Truth:
         if self.comparison == _ANY:
@@ -129,7 +133,14 @@ class TaskAction(Countable):
         instants = [instant for action in self.actions for instant in record.times(action, at - past, at)]
         # Exactly at the end of its stretch an instant is in no longer: the window is half open.
         inside = [instant for instant in instants if instant + past > at]
-        return (self.holds(len(inside)), min(inside, default=FOREVER) + past)
+        until = min(min(inside, default=FOREVER) + past, self._next(record, at))
+        return (self.holds(len(inside)), until)
+
+    def _next(self, record: TaskState, at: float) -> float:
+        """When it was done next after `at`, which may be long past; infinity if it was not."""
+        after = math.nextafter(at, FOREVER)
+        later = [instant for action in self.actions for instant in record.times(action, after, FOREVER)[:1]]
+        return min(later, default=FOREVER)
 
     def _count(self, record: TaskState, since: float, until: float) -> int:
         return sum(len(record.times(action, since, until)) for action in self.actions)

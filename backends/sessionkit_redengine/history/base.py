@@ -147,12 +147,13 @@ class History(ABC):
         """The record of one task, read anew."""
 
     @abstractmethod
-    def claim(self, run: RunRecord, seen: str) -> bool:
+    def claim(self, run: RunRecord, seen: str, order: str = "") -> bool:
         """Record that a run starts, unless another scheduler has started the task since.
 
         Args:
             run: The run.
             seen: The id of the latest run that the caller knows, or "".
+            order: The order that the run carries out, which there must be still, and then is no more; or "".
 
         Returns:
             Whether it was recorded; both happen in one transaction, or neither.
@@ -189,9 +190,17 @@ class History(ABC):
         """Whether other schedulers that are alive use the same history."""
         return False
 
-    def orders(self, session: str) -> list[tuple[str, str]]:  # noqa: ARG002 - see `paused`
-        """Take the wishes that somebody left: `(task, wish)`."""
-        return []
+    def version(self) -> int | None:
+        """What is another number once others have written; None where nobody can tell."""
+        return None
+
+    def orders(self, session: str) -> dict[str, str]:  # noqa: ARG002 - see `paused`
+        """The tasks that somebody wants to run, by order, oldest first; a claim carries one out."""
+        return {}
+
+    def drop_order(self, order: str) -> bool:  # noqa: ARG002 - see `paused`
+        """Have nobody carry an order out; whether nobody had."""
+        return False
 
     def close(self) -> None:  # noqa: B027 - memory has none
         """Let go of files and connections."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _RUN = "session, task, run_id, due, started, ended, action, error, owner"
 _SERIES = 1_024
+_HAS_ORDER = "SELECT 1 FROM redengine_orders WHERE order_id = :order_id"
+_DROP_ORDER = "DELETE FROM redengine_orders WHERE order_id = :order_id"
 
 
 class DatabaseHistory(OutputTable):
@@ -174,13 +176,15 @@ class DatabaseHistory(OutputTable):
 
     # --- writing ---
 
-    def claim(self, run: RunRecord, seen: str) -> bool:
+    def claim(self, run: RunRecord, seen: str, order: str = "") -> bool:
         """See `History`."""
         run.owner = self.owner.id
         values = {**_values(run), "seen": seen}
 
         def record(execute: Execute) -> bool:
             self._give_sign_of_life(execute, run.started)
+            if order and not execute(_HAS_ORDER, {"order_id": order}).rows:
+                return False
             changed = execute(
                 "UPDATE redengine_tasks SET run_id = :run_id, due = :due "
                 "WHERE session = :session AND task = :task AND run_id = :seen",
@@ -194,6 +198,8 @@ class DatabaseHistory(OutputTable):
                 values,
             )
             _put_last(execute, values, "run", run.started)
+            if order:
+                execute(_DROP_ORDER, {"order_id": order})
             return True
 
         try:
@@ -335,19 +341,24 @@ class DatabaseHistory(OutputTable):
 
         self._do(record)
 
-    def orders(self, session: str) -> list[tuple[str, str]]:
-        """Take the wishes left for a session, oldest first; each is taken by one scheduler only."""
+    def orders(self, session: str) -> dict[str, str]:
+        """See `History`."""
+        statement = "SELECT order_id, task FROM redengine_orders WHERE session = :session ORDER BY made"
+        return dict(self._do(lambda execute: execute(statement, {"session": session})).rows)
 
-        def take(execute: Execute) -> list[tuple[str, str]]:
-            rows = execute(
-                "SELECT order_id, task, wish FROM redengine_orders WHERE session = :session ORDER BY made",
-                {"session": session},
-            ).rows
-            delete = "DELETE FROM redengine_orders WHERE order_id = :order_id"
-            return [(task, wish) for key, task, wish in rows if execute(delete, {"order_id": key}).changed]
+    def drop_order(self, order: str) -> bool:
+        """See `History`."""
+        return bool(self._do(lambda execute: execute(_DROP_ORDER, {"order_id": order})).changed)
 
-        taken: list[tuple[str, str]] = self._do(take)
-        return taken
+    def version(self) -> int | None:
+        """See `History`."""
+        with self._lock:
+            if self._database is None:
+                return None
+            try:
+                return self._database.version()
+            except self._database.errors as error:
+                raise HistoryError(f"the history cannot be used: {error}") from error
 
     def paused(self, session: str) -> frozenset[str]:
         """See `History`."""

@@ -39,7 +39,7 @@ class MemoryHistory(History):
         """None: see `states`."""
         return None
 
-    def claim(self, run: RunRecord, seen: str) -> bool:  # noqa: ARG002 - nobody else is there
+    def claim(self, run: RunRecord, seen: str, order: str = "") -> bool:  # noqa: ARG002 - nobody else is there
         """Keep a run, and forget the oldest where there are too many."""
         with self._lock:
             self._runs.append(run)

@@ -49,6 +49,9 @@ class Database(Protocol):
     def transaction(self) -> AbstractContextManager[Execute]:
         """A block that happens as a whole or not at all; gives what executes a statement in it."""
 
+    def version(self) -> int | None:
+        """What is another number once another connection has written; None where nobody can tell."""
+
     def close(self) -> None:
         """Drop all connections."""
 
