@@ -8,7 +8,7 @@ import logging
 
 import pytest
 from redis_kit import real_redis
-from token_model import broken_promise, search
+from token_schedules import broken_promise, search
 
 ONCE_BROKEN = {
     "a newcomer was told that a renewal hung, and had not waited for it": (

@@ -66,7 +66,7 @@ class Service:
             raise self.failure(DeadlineExceeded("the token service did not answer"))
 
     def failure(self, error):
-        error.happened_at = self.world.clock.monotonic()
+        error.happened_at, error.task = self.world.clock.monotonic(), self.world.turns.running
         return error
 
     def find(self, token):

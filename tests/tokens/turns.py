@@ -32,7 +32,7 @@ class Task:
         self.process = process
         self.deadline = deadline
         self.over = self.killed = self.unwinding = False
-        self.killed_at = math.inf
+        self.killed_at = self.over_at = math.inf
         self.ready, self.until = None, -math.inf
         self._turn = closed_gate()
         threading.Thread(target=self._live, args=(work,), daemon=True).start()
@@ -47,7 +47,7 @@ class Task:
         except BaseException as error:
             self.turns.complain(f"{self.name} ended with {error!r}")
         finally:
-            self.over = True
+            self.over, self.over_at = True, self.turns.clock.monotonic()
             self.turns.back.release()
 
     @property
