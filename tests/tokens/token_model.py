@@ -180,15 +180,17 @@ class World:
             self.excuse()
 
     def watch_request(self, task, process):
+        if task in self.excused or self.down:
+            return
         others = [
             other.name
             for other, record in self.service.asking.items()
             if record.process.key == process.key and other not in self.excused
         ]
-        if others and task not in self.excused and not self.down:
+        if others:
             self.turns.complain(f"{task.name} and {others} ask for a token at once")
         last = self.service.landed.get(process.key)
-        if last and last.number >= self.lost and not (self.full or self.down) and self.is_good(last):
+        if last and last.number >= self.lost and not self.full and self.is_good(last):
             self.turns.complain(f"{task.name} asks for a token while {last.token.value} is good")
 
     def is_good(self, record):

@@ -52,7 +52,9 @@ class Task:
 
     @property
     def runnable(self):
-        return self.turns.clock.monotonic() >= self.until or (self.ready is not None and self.ready())
+        return self.turns.clock.monotonic() >= self.until - EPSILON or (
+            self.ready is not None and self.ready()
+        )
 
     def step(self):
         self.turns.running = self
