@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 Key: TypeAlias = "str | bytes"
+Which: TypeAlias = "str | re.Pattern[str] | Callable[[Key], bool]"
 
 
-def matcher(pattern: str | re.Pattern[str] | None) -> Callable[[Key], bool]:
+def matcher(pattern: Which | None) -> Callable[[Key], bool]:
     """A predicate telling which keys `pattern` finds, anywhere in the key (`re.search`); None finds all.
 
     A key of bytes is read as Latin-1, which gives every byte a character of its own.
@@ -27,6 +28,8 @@ def matcher(pattern: str | re.Pattern[str] | None) -> Callable[[Key], bool]:
     """
     if pattern is None:
         return lambda _key: True
+    if callable(pattern):
+        return pattern
     search = re.compile(pattern).search
     return lambda key: search(key if isinstance(key, str) else key.decode("latin-1")) is not None
 
@@ -89,8 +92,10 @@ class Cache(ABC):
                 values.append(self.get(key))
         return values
 
-    def clear(self, pattern: str | re.Pattern[str] | None = None) -> None:
+    def clear(self, pattern: Which | None = None) -> None:
         """Remove every key in which the regular expression `pattern` is found; without one, all keys.
+
+        Instead of an expression, `pattern` may be a function that tells of each key whether it is meant.
 
         Raises:
             re.error: when `pattern` is no regular expression.
@@ -160,7 +165,7 @@ class ProxyCache(Cache):
         """The keys at this moment."""
         return self.proxied.keys()
 
-    def clear(self, pattern: str | re.Pattern[str] | None = None) -> None:
+    def clear(self, pattern: Which | None = None) -> None:
         """Remove the keys in which `pattern` is found; without one, all."""
         self.proxied.clear(pattern)
 

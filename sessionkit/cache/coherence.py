@@ -12,7 +12,7 @@ from sessionkit.events.errors import SubscriberNotFound
 from sessionkit.events.topics import CONNECTED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from typing_extensions import Self
 
@@ -33,6 +33,9 @@ class HubLike(Protocol):
 
 class Droppable(Protocol):
     """What holds copies: a `Cache`, a `ScopedCache`, a `ResponseCache`."""
+
+    def advance(self) -> None:
+        """Refuse, from now on, the copies of what was asked for before."""
 
     def remove(self, key: Any) -> Any:
         """Drop one copy; KeyError, or nothing, when there is none."""
@@ -59,7 +62,8 @@ class Coherence:
     ...     hub.wait()
 
     Handlers run in whichever thread waits for the hub's events. When `mapping` fails, the event may
-    concern anything, and all copies go.
+    concern anything, and all copies go. Every event that concerns a copy begins another epoch of `cache`:
+    what was asked for before it, and comes after it by `set_within`, is not kept.
     """
 
     def __init__(
@@ -99,19 +103,26 @@ class Coherence:
             _log.exception("What an event changed could not be told: all cached copies are dropped.")
             self._on_gap(event)
             return
-        for item in changed:
-            self._drop(item)
+        if changed:
+            self._drop(changed)
 
     def _on_gap(self, _event: Any) -> None:
-        self._drop(None)
+        self._drop([None])
 
-    def _drop(self, item: Changed | None) -> None:
-        try:
-            if item is None or isinstance(item, re.Pattern):
-                self._cache.clear(item)
-            else:
-                self._cache.remove(item)
-        except KeyError:
-            return
-        except CacheError as error:
-            _log.warning("A cached copy could not be dropped: %s", error)
+    def _drop(self, items: Iterable[Changed | None]) -> None:
+        with _warned():  # first of all: nothing that is on its way comes after its like was dropped
+            self._cache.advance()
+        for item in items:
+            with _warned(), contextlib.suppress(KeyError):
+                if item is None or isinstance(item, re.Pattern):
+                    self._cache.clear(item)
+                else:
+                    self._cache.remove(item)
+
+
+@contextlib.contextmanager
+def _warned() -> Iterator[None]:
+    try:
+        yield
+    except CacheError as error:
+        _log.warning("A cached copy could not be dropped: %s", error)

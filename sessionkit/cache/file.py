@@ -14,10 +14,9 @@ from sessionkit.errors import CacheError
 
 if TYPE_CHECKING:
     import os
-    import re
     import sqlite3
 
-    from sessionkit.cache.base import Key
+    from sessionkit.cache.base import Key, Which
 
 _log = logging.getLogger(__name__)
 
@@ -138,16 +137,20 @@ class FileCache(Cache):
 
     def keys(self) -> list[Key]:
         """The keys at this moment, the longest unchanged first."""
-        rows = self._database.read(lambda connection: connection.execute(_KEYS).fetchall())
-        return [key for key, written in rows if isinstance(key, (str, bytes)) and self._fresh(written)]
+        return [key for key, written in self._rows() if self._fresh(written)]
 
-    def clear(self, pattern: str | re.Pattern[str] | None = None) -> None:
+    def _rows(self) -> list[tuple[Key, float]]:
+        rows = self._database.read(lambda connection: connection.execute(_KEYS).fetchall())
+        return [(key, written) for key, written in rows if isinstance(key, (str, bytes))]
+
+    def clear(self, pattern: Which | None = None) -> None:
         """Remove the keys in which the regular expression `pattern` is found; without one, all."""
         if pattern is None:
             self._database.write(lambda connection: connection.execute("DELETE FROM entries"))
             return
         matches = matcher(pattern)
-        doomed = [(key,) for key in self.keys() if matches(key)]
+        # The aged ones too: a clock that is set back makes them young again.
+        doomed = [(key,) for key, _ in self._rows() if matches(key)]
         if doomed:
             self._database.write(lambda connection: _delete(connection, doomed))
 

@@ -96,6 +96,7 @@ class Miss:
         kept: An answer past its time.
         headers: The call's own headers, lower-case name to value.
         epoch: The cache's, when the call began: what comes after another has begun is not kept.
+        asked: When that was, in seconds since the epoch: an answer may be as old as that when it comes.
     """
 
     conditions: Mapping[str, str] = field(default_factory=dict)
@@ -103,6 +104,7 @@ class Miss:
     kept: Hit | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     epoch: object = None
+    asked: float = 0.0
 
 
 class ResponseCache:
@@ -151,7 +153,7 @@ class ResponseCache:
         self._touches = touches
         self._max_body = max_body
         self._now = clock.time
-        self._trusted_since = float("-inf")
+        self._owed: object = None
         self._lock = threading.RLock()
         fork.aware(self)
 
@@ -180,10 +182,10 @@ class ResponseCache:
 
     def _miss(self, miss: Miss) -> Miss:
         try:
-            return replace(miss, epoch=self._cache.epoch())
+            return replace(miss, epoch=self._cache.epoch(), asked=self._now())
         except CacheError as error:
             _log.warning("The cache could not be read: %s", error)
-            return replace(miss, key=None)
+            return Miss()
 
     def store(self, miss: Miss, response: Response) -> Hit | None:
         """Keep `response` if that is allowed and useful.
@@ -201,17 +203,19 @@ class ResponseCache:
             and len(response.body) <= self._max_body
         ):
             url = redact_url(response.url.partition("?")[0])
-            self._save(miss, self._dated(response.status, headers, response.body, url, now), now)
-        elif response.status < 500 and miss.kept is not None:
-            self.remove(miss.key)
+            self._save(miss, self._dated(miss, response.status, headers, response.body, url, now), now)
+        elif response.status < 500:
+            self._forget(miss)
         return None
 
     def on_error(self, miss: Miss) -> Hit | None:
         """The answer that may stand in for one that failed to come, or None."""
-        kept = miss.kept
-        if kept is None or kept.age - kept.lifetime > freshness.grace(kept.headers, self._stale_if_error):
+        # Looked up anew: time has passed, and it may have been dropped since, as it is known to be wrong.
+        kept = None if miss.key is None else self._load(miss.key, miss.headers)
+        grace = 0.0 if kept is None else freshness.grace(kept.headers, self._stale_if_error)
+        if kept is None or grace <= 0 or kept.age - kept.lifetime > grace:
             return None
-        return replace(kept, stale=True)
+        return replace(kept, stale=kept.age >= kept.lifetime)
 
     def invalidate(self, call: Call) -> None:
         """Drop the answers that `call` made doubtful. Does nothing for a method that only reads."""
@@ -220,6 +224,10 @@ class ResponseCache:
         patterns = None if self._touches is None else self._touches(call)
         for pattern in [None] if patterns is None else patterns:
             self.clear(pattern)
+
+    def advance(self) -> None:
+        """Keep no answer that is on its way: it may be from before a change."""
+        self._change(lambda: None)
 
     def clear(self, pattern: Pattern | None = None) -> None:
         """Drop the answers in whose key `pattern` is found; without one, all of this identity.
@@ -241,11 +249,29 @@ class ResponseCache:
             except KeyError:
                 return
             except CacheError as error:
-                # Kept answers that cannot be dropped must not be used any more.
-                self._trusted_since = self._now()
-                _log.warning("Cached answers could not be dropped, and are ignored from now on: %s", error)
+                self._owed = object()
+                _log.warning(
+                    "Cached answers could not be dropped, and none is used until they are: %s", error
+                )
+
+    def _usable(self) -> bool:
+        """Whether nothing is kept that should have been dropped: what failed is made good first."""
+        owed = self._owed
+        if owed is None:
+            return True
+        try:
+            self._cache.advance()
+            self._cache.clear()
+        except CacheError:
+            return False
+        with self._lock:
+            if self._owed is owed:  # and not another, which has failed since
+                self._owed = None
+        return self._owed is None
 
     def _load(self, key: str, headers: Mapping[str, str]) -> Hit | None:
+        if not self._usable():
+            return None
         try:
             raw = self._cache.get(key)
         except KeyError:
@@ -254,29 +280,34 @@ class ResponseCache:
             _log.warning("The cache could not be read: %s", error)
             return None
         try:
-            kept, written, vary = _decoded(raw, self._now())
+            kept, vary = _decoded(raw, self._now())
         except (ValueError, TypeError, AttributeError):  # not written by this version, or not by us
             return None
         # An age below what it was at first means that the clock was set back: the true age is unknown.
-        trusted = kept.age >= 0 and written > self._trusted_since
-        return kept if trusted and vary == self._variant(vary, headers) else None
+        return kept if kept.age >= 0 and vary == self._variant(vary, headers) else None
 
     def _renew(self, miss: Miss, kept: Hit, headers: Mapping[str, str], now: float) -> Hit:
         """`kept`, confirmed by a "not modified" that came with `headers`."""
         news = {name: value for name, value in headers.items() if name not in _OF_THE_BODY}
         # The age of the stored answer was told by a header that the new one need not have.
         past = {name: value for name, value in kept.headers.items() if name != "age"}
-        answer = self._dated(kept.status, {**past, **news}, kept.body, kept.url, now)
+        answer = self._dated(miss, kept.status, {**past, **news}, kept.body, kept.url, now)
         self._save(miss, answer, now)
         return answer
 
-    def _dated(self, status: int, headers: Mapping[str, str], body: bytes, url: str, now: float) -> Hit:
-        age = freshness.seconds(headers.get("age"))
+    def _dated(
+        self, miss: Miss, status: int, headers: Mapping[str, str], body: bytes, url: str, now: float
+    ) -> Hit:
+        # The service may have made it at any time since it was asked (RFC 9111, 4.2.3).
+        age = freshness.seconds(headers.get("age")) + max(0.0, now - miss.asked)
         lifetime = freshness.lifetime(headers, now, self._ttl, shared=self._shared)
         return Hit(status, headers, body, url, age, lifetime)
 
     def _save(self, miss: Miss, answer: Hit, now: float) -> None:
-        if miss.key is None or not self._useful(answer):
+        if miss.key is None:
+            return
+        if not self._useful(answer):
+            self._forget(miss)
             return
         names = [name.strip() for name in answer.headers.get("vary", "").lower().split(",")]
         vary = self._variant([name for name in names if name not in _DECODED], miss.headers)
@@ -285,12 +316,20 @@ class ResponseCache:
         text = raw.decode("latin-1")
         if redact(text) is not text:
             _log.info("An answer that quotes a secret was not cached.")
+            self._forget(miss)
             return
         with self._lock:
+            if self._owed is not None:
+                return  # it may be from before a change of which the cache was not told
             try:
-                self._cache.set_within(miss.epoch, miss.key, raw)  # or not: it may be from before a change
+                self._cache.set_within(miss.epoch, miss.key, raw)  # or not: likewise
             except CacheError as error:
                 _log.warning("An answer could not be cached: %s", error)
+
+    def _forget(self, miss: Miss) -> None:
+        """Drop what was kept before an answer that will not be kept."""
+        if miss.key is not None and miss.kept is not None:
+            self.remove(miss.key)
 
     def _useful(self, answer: Hit) -> bool:
         return (
@@ -330,8 +369,8 @@ def _kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return kept
 
 
-def _decoded(raw: bytes, now: float) -> tuple[Hit, float, dict[str, str]]:
-    """A stored answer, when it was stored (seconds since the epoch), and what it varies by.
+def _decoded(raw: bytes, now: float) -> tuple[Hit, dict[str, str]]:
+    """A stored answer, and what it varies by.
 
     Raises:
         ValueError, TypeError, AttributeError: when it is none.
@@ -342,4 +381,4 @@ def _decoded(raw: bytes, now: float) -> tuple[Hit, float, dict[str, str]]:
     answer = Hit(status + 0, headers, body, url + "", age + past if past >= 0 else -1.0, lifetime + 0.0)
     if not all(type(value) is str for value in headers.values()) or type(vary) is not dict:
         raise TypeError("headers are text")
-    return answer, written, vary
+    return answer, vary

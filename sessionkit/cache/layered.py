@@ -12,10 +12,9 @@ from sessionkit.cache.base import Cache, matcher
 from sessionkit.errors import CacheError
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Iterator, Sequence
 
-    from sessionkit.cache.base import Key
+    from sessionkit.cache.base import Key, Which
 
 
 class LayeredCache(Cache):
@@ -112,7 +111,7 @@ class LayeredCache(Cache):
         """The keys of all layers at this moment, each once."""
         return list(dict.fromkeys(itertools.chain.from_iterable(cache.keys() for cache in self.caches)))
 
-    def clear(self, pattern: str | re.Pattern[str] | None = None) -> None:
+    def clear(self, pattern: Which | None = None) -> None:
         """Remove the keys in which `pattern` is found from every layer; without one, all."""
         matcher(pattern)  # a wrong expression is refused before any layer is touched
         with self._writing():

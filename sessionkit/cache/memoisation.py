@@ -33,7 +33,8 @@ class Memoiser:
 
     Arguments are the same however they are passed: by position, by name or by default. A method counts
     per object: the object is one of its arguments. Threads that ask for the same at the same time, the
-    first time, each call the function.
+    first time, each call the function. What a function returned after its cache was told of a change
+    (`advance`, `Coherence`) that came while it ran is not kept.
 
     Args:
         cache: Where results are kept; a `MemoryCache` when None.
@@ -86,8 +87,9 @@ class Memoiser:
         try:
             value: _R = self.cache.get(key)
         except KeyError:
+            epoch = self.cache.epoch()
             value = function(*args, **kw)
-            self.cache.set(key, value)
+            self.cache.set_within(epoch, key, value)
         return copy.deepcopy(value) if self.return_copies else value
 
 

@@ -13,10 +13,9 @@ from sessionkit.cache.base import Cache, check_bounds, matcher
 from sessionkit.clock import SYSTEM_CLOCK, Clock
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Callable
 
-    from sessionkit.cache.base import Key
+    from sessionkit.cache.base import Key, Which
 
 
 @dataclass(frozen=True)
@@ -164,7 +163,7 @@ class MemoryCache(Cache):
         with self._lock:
             return [self._entries[key][0] for key in self.keys()]
 
-    def clear(self, pattern: str | re.Pattern[str] | None = None) -> None:
+    def clear(self, pattern: Which | None = None) -> None:
         """Remove the keys in which the regular expression `pattern` is found; without one, all."""
         matches = matcher(pattern)
         with self._lock:

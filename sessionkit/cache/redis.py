@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
-    from sessionkit.cache.base import Key
+    from sessionkit.cache.base import Key, Which
 
 _BATCH = 500
 
@@ -107,7 +107,7 @@ class RedisCache(Cache):
         length = len(self._prefix)
         return [_untagged(name[length:]) for name in names if name[length : length + 1] in _TAGS]
 
-    def clear(self, pattern: str | re.Pattern[str] | None = None) -> None:
+    def clear(self, pattern: Which | None = None) -> None:
         """Remove the keys in which the regular expression `pattern` is found; without one, all of ours."""
         names = [self._outside(key) for key in filter(matcher(pattern), self.keys())]
         with _errors():

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sessionkit.cache.base import ProxyCache
+from sessionkit.cache.base import ProxyCache, matcher
 
 if TYPE_CHECKING:
-    from sessionkit.cache.base import Cache, Key
+    from sessionkit.cache.base import Cache, Key, Which
 
 
 class IdentityLike(Protocol):
@@ -92,12 +91,11 @@ class ScopedCache(ProxyCache):
         length = len(self._text)
         return [key[length:] for key in filter(self._owns, self.proxied.keys())]
 
-    def clear(self, pattern: str | re.Pattern[str] | None = None) -> None:
+    def clear(self, pattern: Which | None = None) -> None:
         """Remove this scope's keys in which `pattern` is found; without one, all of this scope."""
-        if pattern is None:
-            self.proxied.clear(rf"\A{re.escape(self._text)}")
-            return
-        super(ProxyCache, self).clear(pattern)
+        matches, length = matcher(pattern), len(self._text)
+        # One step of the cache behind, which knows how to leave nothing, whatever others are doing to it.
+        self.proxied.clear(lambda key: self._owns(key) and matches(key[length:]))
 
     def close(self) -> None:
         """Nothing: the cache behind belongs to all scopes."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sessionkit.cache import Coherence, Hit, MemoryCache, ResponseCache
+from sessionkit.cache import Coherence, Hit, LayeredCache, MemoryCache, ResponseCache
 from sessionkit.errors import CacheError
 from sessionkit.events import Event, EventHub
 from sessionkit.http import Call, Request, Response
@@ -78,6 +78,26 @@ def test_a_cache_that_cannot_drop_stops_nobody(hub, caplog):
         announce(hub, ids=[1])
     assert len(heard) == 1
     assert "no space" in caplog.text
+
+
+@pytest.mark.parametrize("item", ["Task:1", re.compile("^Task:")], ids=["key", "expression"])
+@pytest.mark.parametrize("gap", ["topic=studio.lost", "topic=studio.update"], ids=["event", "gap"])
+def test_a_value_that_was_on_its_way_when_the_event_came_is_not_kept(hub, item, gap):
+    cache = LayeredCache([MemoryCache(), MemoryCache()])
+    subscription = "topic=studio.update" if gap == "topic=studio.lost" else "topic=studio.other"
+    with Coherence(hub, cache, lambda event: [item], subscription=subscription, gap=gap):
+        epoch = cache.epoch()
+        announce(hub)
+        assert not cache.set_within(epoch, "Task:1", "from before")
+    assert cache.keys() == []
+
+
+def test_an_event_that_concerns_no_copy_leaves_those_alone_that_are_on_their_way(hub):
+    cache = MemoryCache()
+    with Coherence(hub, cache, lambda event: []):
+        epoch = cache.epoch()
+        announce(hub)
+        assert cache.set_within(epoch, "Task:1", "new")
 
 
 def test_nothing_is_replied(hub):

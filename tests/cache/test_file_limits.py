@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cache_workers import finish, start
 
-from sessionkit.cache import FileCache
+from sessionkit.cache import FileCache, ScopedCache
 from sessionkit.errors import CacheError, ConfigurationError
 from sessionkit.testing import ManualClock
 
@@ -33,6 +33,20 @@ def test_a_clock_set_back_makes_entries_old_not_immortal(path):
     with FileCache(path, ttl=60, clock=clock) as cache:
         cache.set("k", "v")
         clock.jump(-3600)
+        with pytest.raises(KeyError):
+            cache.get("k")
+
+
+@pytest.mark.parametrize("jump", [-1000, 100], ids=["from the future", "too old"])
+@pytest.mark.parametrize("scope", ["", "ann"])
+def test_what_was_cleared_while_it_did_not_count_does_not_come_back_with_the_clock(path, jump, scope):
+    clock = ManualClock()
+    with FileCache(path, ttl=60, clock=clock) as file:
+        cache = ScopedCache(file, scope) if scope else file
+        cache.set("k", "from before")
+        clock.jump(jump)
+        cache.clear("k")
+        clock.jump(-jump)
         with pytest.raises(KeyError):
             cache.get("k")
 

@@ -68,6 +68,18 @@ def test_the_age_an_answer_came_with_counts(make, clock):
     assert isinstance(responses.lookup(ZONE), Miss)
 
 
+def test_the_time_an_answer_was_on_its_way_counts(make, clock):
+    responses = make()
+    miss = responses.lookup(ZONE)
+    clock.advance(50)
+    responses.store(miss, answer(cache_control="max-age=60", etag='"1"'))
+    assert responses.lookup(ZONE).age == 50
+    clock.advance(10)
+    miss = responses.lookup(ZONE)
+    clock.advance(40)
+    assert responses.store(miss, answer(b"", 304)).age == 40
+
+
 def test_without_a_word_from_the_service_the_ttl_decides(make, clock):
     keep(make(), answer())
     assert isinstance(make().lookup(ZONE), Miss)
@@ -198,6 +210,16 @@ def test_another_answer_replaces_the_old_one(make, clock):
     assert (miss.conditions, miss.kept) == ({}, None)
 
 
+def test_an_answer_that_cannot_be_kept_ends_the_one_before_it(make):
+    secret = Secret("hunter-23-hunter")
+    responses = make()
+    for newer in (answer(b"of no use later"), answer(secret.reveal().encode(), etag='"2"')):
+        keep(responses, answer(b"old", cache_control="max-age=60"))
+        reload = Call("GET", "/zones/1", headers={"Cache-Control": "no-cache"})
+        responses.store(responses.lookup(reload), newer)
+        assert isinstance(responses.lookup(ZONE), Miss)
+
+
 def test_a_stale_answer_stands_in_for_a_failure(make, clock):
     responses = make(ttl=60, stale_if_error=300)
     keep(responses, answer(b"old"))
@@ -221,6 +243,34 @@ def test_no_stand_in_where_none_is_allowed(make, clock):
     clock.advance(2)
     assert strict.on_error(strict.lookup(ZONE)) is None
     assert strict.on_error(Miss()) is None
+
+
+def test_no_stand_in_is_older_than_allowed_when_the_failure_took_its_time(make, clock):
+    responses = make(ttl=60, stale_if_error=300)
+    keep(responses, answer(b"old"))
+    clock.advance(350)
+    miss = responses.lookup(ZONE)
+    clock.advance(10)
+    assert responses.on_error(miss).age == 360
+    clock.advance(1)
+    assert responses.on_error(miss) is None
+
+
+def test_what_was_dropped_while_the_service_failed_does_not_stand_in(make, clock):
+    responses = make(ttl=60, stale_if_error=300)
+    keep(responses, answer(b"old"))
+    clock.advance(100)
+    miss = responses.lookup(ZONE)
+    responses.clear("^GET /zones")
+    assert responses.on_error(miss) is None
+
+
+def test_nothing_stands_in_where_nobody_said_so(make):
+    responses = make(ttl=60)
+    keep(responses, answer(b"fresh, but not wanted"))
+    miss = responses.lookup(Call("GET", "/zones/1", headers={"Cache-Control": "no-cache"}))
+    assert isinstance(miss, Miss)
+    assert responses.on_error(miss) is None
 
 
 def test_answers_are_private_unless_said_otherwise(make):
@@ -319,6 +369,11 @@ class Broken(MemoryCache):
             raise CacheError("no space")
         super().clear(pattern)
 
+    def advance(self):
+        if self.broken:
+            raise CacheError("no space")
+        super().advance()
+
 
 def test_a_broken_cache_never_breaks_a_call(make, caplog):
     responses = make(cache=Broken(), ttl=60)
@@ -340,6 +395,48 @@ def test_what_could_not_be_dropped_is_not_used(make, clock):
     clock.advance(1)
     keep(responses, answer(b"new"))
     assert responses.lookup(ZONE).body == b"new"
+
+
+@pytest.mark.parametrize("jump", [0, -40])
+def test_what_could_not_be_dropped_is_never_used_whatever_the_clock_says(make, clock, jump):
+    store = Broken()
+    store.broken = False
+    responses = make(cache=store, ttl=600)
+    keep(responses, answer(b"old"))
+    clock.jump(jump)
+    store.broken = True
+    responses.invalidate(Call("PUT", "/zones/1"))
+    clock.advance(60)
+    assert isinstance(responses.lookup(ZONE), Miss)
+    store.broken = False
+    assert isinstance(responses.lookup(ZONE), Miss)
+
+
+def test_an_answer_on_its_way_while_a_write_could_not_be_told_to_the_cache_is_not_kept(make, clock):
+    store = Broken()
+    store.broken = False
+    responses = make(cache=store, ttl=600)
+    miss, late = responses.lookup(ZONE), responses.lookup(ZONE)
+    store.broken = True
+    responses.invalidate(Call("PUT", "/zones/1"))
+    store.broken = False
+    clock.advance(1)
+    responses.store(miss, answer(b"old"))
+    assert isinstance(responses.lookup(ZONE), Miss)
+    responses.store(late, answer(b"old"))
+    assert isinstance(responses.lookup(ZONE), Miss)
+
+
+def test_a_cache_that_fails_during_a_lookup_makes_no_conditional_call(make, clock, monkeypatch):
+    store = MemoryCache()
+    responses = make(cache=store)
+    keep(responses, answer(etag='"1"'))
+
+    def fail():
+        raise CacheError("no space")
+
+    monkeypatch.setattr(store, "epoch", fail)
+    assert responses.lookup(ZONE) == Miss()
 
 
 def test_a_clock_set_back_makes_answers_doubtful(make, clock):

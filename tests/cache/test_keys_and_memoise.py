@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from sessionkit.cache import (
     FileCache,
     KeyMaker,
+    LayeredCache,
     Memoiser,
     MemoryCache,
     ObjectKeyMaker,
@@ -345,6 +346,22 @@ def test_a_cache_of_ones_own_sets_the_terms(tmp_path):
         again = Memoiser(SerialisedCache(store), key_maker=ObjectKeyMaker())
         assert again.call(add, (1,), {"y": 2}) == 3
         assert len(store.keys()) == 1
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_result_of_before_a_change_that_came_meanwhile_is_not_kept(layers):
+    cache = LayeredCache([MemoryCache() for _ in range(layers)])
+    memoiser = Memoiser(cache)
+    calls = []
+
+    def look():
+        calls.append(1)
+        if len(calls) == 1:
+            cache.advance()
+            cache.clear()
+        return len(calls)
+
+    assert [memoiser.call(look) for _ in range(3)] == [1, 2, 2]
 
 
 def test_an_error_is_not_kept():
