@@ -14,13 +14,14 @@ from sessionkit.errors import DeadlineExceeded
 from sessionkit.files import is_temporary, replacing
 from sessionkit.paths import expanded
 from sessionkit.tokens import document
-from sessionkit.tokens.store import waitable
+from sessionkit.tokens.store import is_unseen, waitable
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from sessionkit.tokens.store import Seen
     from sessionkit.tokens.token import Token
 
     Reader = Callable[[bytes], Token | None]
@@ -84,9 +85,12 @@ class FileTokenStore:
             return token if token is not None else self._foreign(*map(document.read_bytes, self.legacy))
         return self._foreign(content, *map(document.read_bytes, self.legacy))
 
-    def save(self, key: str, token: Token) -> None:
-        """Keep `token` under `key`; a warning is logged, once, when that is not possible."""
-        self._change(_entry(key), token)
+    def save(self, key: str, token: Token, seen: Seen = ...) -> None:
+        """Keep `token` under `key`, unless somebody else has kept one since `seen`.
+
+        A warning is logged, once, when nothing can be kept.
+        """
+        self._change(_entry(key), token, seen)
 
     def remove(self, key: str) -> None:
         """Forget what is kept under `key`; nothing is written when there is nothing to forget."""
@@ -135,11 +139,12 @@ class FileTokenStore:
         finally:
             lock.release()
 
-    def _change(self, entry: str, token: Token | None) -> None:
+    def _change(self, entry: str, token: Token | None, seen: Seen = ...) -> None:
         try:
             with self._locked(".lock", Deadline.after(_WRITE_TIMEOUT)):
                 tokens = document.decode(document.read_bytes(self.path)) or {}
-                tokens.pop(entry, None)
+                if is_unseen(tokens.pop(entry, None), seen):
+                    return
                 tokens = document.pruned(tokens, self._clock.time())
                 if token is not None:
                     tokens[entry] = token

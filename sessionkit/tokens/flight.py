@@ -19,18 +19,20 @@ class Flight:
 
     Attributes:
         replacing: The token it is to replace, if there was one.
+        logouts: How often the user had logged out when it began; nothing is kept of one from before a logout.
+        seen: What the store kept when it was last looked into.
         until: When those who wait may take it for hung (monotonic seconds).
         fetched: Whether its token came from the service, not from the store.
-        dropped: Whether the user has logged out meanwhile, so that nothing of it is kept.
     """
 
-    __slots__ = ("_done", "_error", "_token", "dropped", "fetched", "replacing", "until")
+    __slots__ = ("_done", "_error", "_token", "fetched", "logouts", "replacing", "seen", "until")
 
-    def __init__(self, replacing: Token | None, until: float) -> None:
+    def __init__(self, replacing: Token | None, until: float, logouts: int = 0) -> None:
         self.replacing = replacing
+        self.logouts = logouts
+        self.seen: Token | None = None
         self.until = until
         self.fetched = False
-        self.dropped = False
         self._token: Token | None = None
         self._error: Exception | None = None
         self._done = threading.Event()

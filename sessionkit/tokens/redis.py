@@ -6,13 +6,13 @@ import hashlib
 import json
 import logging
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from sessionkit.clock import SYSTEM_CLOCK, Clock, Deadline
 from sessionkit.errors import ConfigurationError, DeadlineExceeded
 from sessionkit.secrets import redact_url
-from sessionkit.tokens.store import waitable
+from sessionkit.tokens.store import is_unseen, waitable
 from sessionkit.tokens.token import Token
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from redis import Redis
     from redis.lock import Lock
+
+    from sessionkit.tokens.store import Seen
 
 logger = logging.getLogger(__name__)
 
@@ -69,21 +71,15 @@ class RedisTokenStore:
 
     def load(self, key: str) -> Token | None:
         """The token kept under `key`; None when there is none, or Redis does not answer."""
-        content = self._ask(lambda: self._client.get(self._name(key)))
-        if not isinstance(content, bytes) or len(content) > _MAX_BYTES:
-            return None
-        try:
-            return Token.from_json(json.loads(content))
-        except (ValueError, RecursionError):
-            return None
+        return _decoded(self._ask(lambda: self._client.get(self._name(key))))
 
-    def save(self, key: str, token: Token) -> None:
-        """Keep `token` under `key`, until a month after its end."""
+    def save(self, key: str, token: Token, seen: Seen = ...) -> None:
+        """Keep `token` until a month after its end, unless somebody else has kept one since `seen`."""
         content = json.dumps(token.to_json())
         lasts = None
         if token.expires_at is not None:
             lasts = max(1, int(token.expires_at - self._clock.time())) + _KEPT_AFTER_END
-        self._ask(lambda: self._client.set(self._name(key), content, ex=lasts))
+        self._ask(lambda: self._replace(self._name(key), seen, content, lasts))
 
     def remove(self, key: str) -> None:
         """Forget what is kept under `key`."""
@@ -124,6 +120,19 @@ class RedisTokenStore:
     def __repr__(self) -> str:
         return f"RedisTokenStore({self._url!r})"
 
+    def _replace(self, name: str, seen: Seen, content: str, lasts: int | None) -> None:
+        from redis.exceptions import ResponseError, WatchError  # noqa: PLC0415 - see _connect
+
+        kept = None
+        with self._client.pipeline() as pipe, suppress(WatchError):  # who wrote in between has the newer one
+            pipe.watch(name)  # type: ignore[no-untyped-call]  # redis-py has no types for it
+            with suppress(ResponseError):  # an entry of another type is no token
+                kept = _decoded(pipe.get(name))
+            if not is_unseen(kept, seen):
+                pipe.multi()
+                pipe.set(name, content, ex=lasts)
+                pipe.execute()
+
     def _extend(self, lock: Lock, done: threading.Event) -> None:
         """Keep the lock while its owner holds it; losing it costs a second fetch and nothing else."""
         while not done.wait(self._lock_ttl / 3):
@@ -146,6 +155,15 @@ class RedisTokenStore:
                 logger.warning(
                     "%s does not answer, so each process may fetch a token of its own: %s", self._url, error
                 )
+        return None
+
+
+def _decoded(content: object) -> Token | None:
+    if not isinstance(content, bytes) or len(content) > _MAX_BYTES:
+        return None
+    try:
+        return Token.from_json(json.loads(content))
+    except (ValueError, RecursionError):
         return None
 
 

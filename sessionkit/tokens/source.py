@@ -105,6 +105,7 @@ class TokenSource:
         self.on_renewed = on_renewed
         self.on_error = on_error
         self.previous: Token | None = None
+        self._outdated: Token | None = None
         self._fetch = fetch
         self._advisory = max(advisory, mandatory)
         self._mandatory = mandatory
@@ -116,6 +117,7 @@ class TokenSource:
         self._backoff = Backoff()
         self._flight: Flight | None = None
         self._lock = threading.Lock()
+        self._logouts = 0
         fork.aware(self)
 
     def get(self, refused: Token | None = None, deadline: Deadline | None = None) -> Token:
@@ -145,11 +147,9 @@ class TokenSource:
 
     def forget(self) -> None:
         """Drop the token here and in the store, as a logout does; a renewal under way is not kept either."""
-        with self._lock:
-            if self._flight is not None:
-                self._flight.dropped = True
-            self._reset()
+        self._log_out()
         self.store.remove(self.key)
+        self._log_out()  # also those who have read the store since, before it was emptied
 
     def after_fork_in_child(self) -> None:
         """Start anew from the store: the parent's threads, and so its renewals, are not here."""
@@ -158,6 +158,11 @@ class TokenSource:
 
     def __repr__(self) -> str:
         return f"<TokenSource {self.key[:12]}: {self.current}>"
+
+    def _log_out(self) -> None:
+        with self._lock:
+            self._logouts += 1
+            self._reset()
 
     def _reset(self) -> None:
         self._flight = None
@@ -189,12 +194,12 @@ class TokenSource:
             waiting = now < self._backoff.until
             usable = now < held.stale_at or (now < held.ends_at and waiting)
             token = held.token if usable else None
-            if flight is not None:
+            if flight is not None and now < flight.until:  # who comes upon a hung one renews by itself
                 return token, flight, False
             if usable and (waiting or now < held.fresh_until):
                 return token, _NO_FLIGHT, False
             overdue_at = max(now, self._backoff.until) + self._refresh_timeout + _SLACK
-            self._flight = Flight(held.token, overdue_at)
+            self._flight = Flight(held.token, overdue_at, self._logouts)
             return token, self._flight, True
 
     def _note_refusal(self, refused: Token) -> None:
@@ -203,7 +208,7 @@ class TokenSource:
         if self._held.token is not None and self._held.token.value == refused.value:
             self._held = _NOTHING
 
-    def _lead(self, flight: Flight, deadline: Deadline) -> Token:
+    def _lead(self, flight: Flight, deadline: Deadline) -> Token | None:
         try:
             token = self._renew(flight, deadline)
         except BaseException as error:
@@ -214,8 +219,7 @@ class TokenSource:
                 raise
             self._report(shared)
             return remaining
-        self._land(flight, token)
-        return token
+        return self._land(flight, token)
 
     def _follow(self, flight: Flight, deadline: Deadline) -> Token | None:
         while True:
@@ -244,8 +248,11 @@ class TokenSource:
         Returns the token that is good now: the new one, or after an error the old one while it lasts.
         """
         with self._lock:
-            # A flight given up as hung may come home after all, and is welcome unless another is under way.
-            welcome = self._flight in (flight, None) and not flight.dropped
+            if token is not None and token.value in self._refused and not flight.fetched:
+                token = None  # it has been refused since it was found in the store: all try again
+            # A flight given up as hung may come home after all: welcome, unless it was replaced meanwhile.
+            unchanged = self._flight is None and self._held.token in (None, flight.replacing)
+            welcome = (self._flight is flight or unchanged) and flight.logouts == self._logouts
             if welcome and token is not None:
                 self._held = self._hold(token)
                 self._backoff = Backoff()
@@ -279,17 +286,18 @@ class TokenSource:
                 return stored
             deadline.check("Fetching a token")  # who only wants what is there gets no fetch begun
             token = self._fetched(flight, deadline)
-            kept = not flight.dropped
-            if kept:
-                self.store.save(self.key, token)
-            if kept and flight.dropped:  # `forget` emptied the store just before
-                self.store.remove(self.key)
+            if flight.logouts == self._logouts:
+                self.store.save(self.key, token, flight.seen)
+                if flight.logouts != self._logouts:  # `forget` emptied the store just before
+                    self.store.remove(self.key)
             return token
 
     def _stored(self, flight: Flight) -> Token | None:
         """The store's token, if it is better than the one to be replaced."""
-        token = self.store.load(self.key)
-        self.previous = token or flight.replacing
+        token = flight.seen = self.store.load(self.key)
+        # What was there when this process last fetched is older than what it got, which could not be kept.
+        outdated = token is None or token == self._outdated
+        self.previous = (flight.replacing or token) if outdated else token
         if token is None or token.value in self._refused or token == flight.replacing:
             return None
         return token if self._monotonic() < self._hold(token).stale_at else None
@@ -303,6 +311,7 @@ class TokenSource:
         if token.issued_at is None:
             token = replace(token, issued_at=self._clock.time())
         flight.fetched = True
+        self._outdated = flight.seen
         # The service has the last word: it may well issue a value again that it refused before.
         with self._lock:
             self._refused = tuple(value for value in self._refused if value != token.value)

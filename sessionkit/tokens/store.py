@@ -5,13 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from types import EllipsisType
 
     from sessionkit.clock import Deadline
     from sessionkit.tokens.token import Token
+
+
+Seen: TypeAlias = "Token | EllipsisType | None"
+"""What a store was seen to keep: a token, or nothing (None); `...` when nobody has looked."""
 
 
 class TokenStore(Protocol):
@@ -25,8 +30,15 @@ class TokenStore(Protocol):
     def load(self, key: str) -> Token | None:
         """The token kept under `key`, expired or not; None when there is none that makes sense."""
 
-    def save(self, key: str, token: Token) -> None:
-        """Keep `token` under `key`; others see the old one or the new one, and never half of either."""
+    def save(self, key: str, token: Token, seen: Seen = ...) -> None:
+        """Keep `token` under `key`; others see the old one or the new one, and never half of either.
+
+        Args:
+            key: What to keep it under.
+            token: What to keep.
+            seen: What was kept, or None, when `token` was asked for: a token that somebody else has kept
+                since then stays, because it may be the newer one. Without it, any is replaced.
+        """
 
     def remove(self, key: str) -> None:
         """Forget what is kept under `key`, if anything."""
@@ -48,6 +60,11 @@ def token_key(*parts: str) -> str:
     Name everything that makes a token another token: the service, its base URL, the principal, the scope.
     """
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def is_unseen(kept: Token | None, seen: Seen) -> bool:
+    """Whether `kept` is a token that came after the look at the store that found `seen`."""
+    return kept is not None and seen is not ... and kept != seen
 
 
 def waitable(seconds: float) -> float:

@@ -60,6 +60,8 @@ def test_another_type_of_entry_is_no_token(store, server, caplog):
     server.rpush(name, "a list")
     assert store.load("k") is None
     assert len(caplog.records) == 1
+    store.save("k", Token("another"), None)
+    assert store.load("k").value == "another"
 
 
 def test_the_lock_excludes_others_and_is_extended_while_held(store):

@@ -135,7 +135,22 @@ def test_after_a_hung_fetch_the_next_call_tries_again(clock, endpoint):
     assert source.get().value == "token-number-1"
     hang.set()
     leader.join(5)
-    assert source.get().value == "token-number-2"
+    # Which of the two the service issued first is not known: what is in use stays.
+    assert source.get().value == "token-number-1"
+    assert source.store.load("k").value == "token-number-1"
+
+
+def test_who_comes_upon_a_hung_fetch_tries_for_itself(clock, endpoint):
+    hang = endpoint.hang = threading.Event()
+    source = TokenSource(endpoint, key="k", clock=clock, refresh_timeout=0.2)
+    leader = threading.Thread(target=source.get)
+    leader.start()
+    until(lambda: endpoint.calls == 1)
+    clock.advance(0.3)
+    endpoint.hang = None
+    assert source.get().value == "token-number-1"
+    hang.set()
+    leader.join(5)
 
 
 def test_a_waiter_obeys_its_own_deadline(clock, endpoint):
@@ -238,14 +253,43 @@ def test_a_renewal_under_way_while_forgetting_is_not_kept(clock, endpoint):
 
 def test_a_token_that_is_being_kept_while_forgetting_is_not(clock, endpoint):
     class Store(MemoryTokenStore):
-        def save(self, key, token):
+        def save(self, key, token, seen=...):
             source.forget()  # by another thread, once it has been decided that the token is kept
-            super().save(key, token)
+            super().save(key, token, seen)
 
     source = TokenSource(endpoint, key="k", store=Store(), clock=clock)
     source.get()
     assert source.current is None
     assert source.store.load("k") is None
+
+
+def test_a_renewal_given_up_as_hung_before_forgetting_is_not_kept(clock, endpoint):
+    endpoint.hang = threading.Event()
+    source = TokenSource(endpoint, key="k", clock=clock, refresh_timeout=0.2)
+    leader = threading.Thread(target=source.get)
+    leader.start()
+    until(lambda: endpoint.calls == 1)
+    with pytest.raises(DeadlineExceeded):
+        source.get()
+    source.forget()
+    endpoint.hang.set()
+    leader.join(5)
+    assert source.current is None
+    assert source.store.load("k") is None
+
+
+def test_a_token_that_is_read_while_forgetting_is_not_held(clock, endpoint):
+    class Store(MemoryTokenStore):
+        def remove(self, key):
+            source.get()  # by another thread, which finds the token there still
+            super().remove(key)
+
+    source = TokenSource(endpoint, key="k", store=Store(), clock=clock)
+    source.get()
+    source.forget()
+    assert source.current is None
+    assert source.store.load("k") is None
+    assert endpoint.calls == 1
 
 
 def test_callbacks_hear_of_each_fetch_and_may_fail(clock, endpoint, caplog):
@@ -277,6 +321,24 @@ def test_fetch_finds_the_refresh_token_of_the_token_it_replaces(clock):
         together(8, source.get)
         clock.advance(60)
     assert spent == [0, 1, 2]
+
+
+def test_fetch_finds_the_latest_refresh_token_though_the_store_could_not_keep_it(clock):
+    class Full(MemoryTokenStore):
+        def save(self, key, token, seen=...):
+            if self.load(key) is None:  # there is room for the first only
+                super().save(key, token, seen)
+
+    def fetch(deadline):
+        spent.append(0 if source.previous is None else source.previous.extra["refresh_token"])
+        return Token(f"token-number-{spent[-1]}", clock.time() + 60, extra={"refresh_token": spent[-1] + 1})
+
+    spent = []
+    source = TokenSource(fetch, key="k", store=Full(), clock=clock)
+    for _ in range(4):
+        source.get()
+        clock.advance(60)
+    assert spent == [0, 1, 2, 3]
 
 
 def test_what_is_no_token_is_refused(clock):
