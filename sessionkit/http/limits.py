@@ -34,8 +34,12 @@ class ConcurrencyLimit:
         Raises:
             CallTimeout: when none becomes free by `deadline`.
         """
+        left = min(deadline.remaining(), threading.TIMEOUT_MAX)
         try:
-            self._places.get(timeout=max(0.0, min(deadline.remaining(), threading.TIMEOUT_MAX)))
+            if left > 0:
+                self._places.get(timeout=left)
+            else:
+                self._places.get_nowait()  # Python 3.10 may take a timeout of 0 for one without end
         except queue.Empty:
             raise CallTimeout(
                 f"no place among {self._size} concurrent requests became free within {deadline.seconds:g} s",

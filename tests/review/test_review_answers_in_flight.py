@@ -29,10 +29,11 @@ def other(open_session):
 
 
 @pytest.fixture
-def scope(other):
-    """A scope that exists for one test."""
+def scope(here, other):
+    """A scope that exists for one test, as `here` has been told."""
     scope = other.create("Scope", {"name": "before"})
     other.commit()
+    listens(here)
     yield scope
     if other.get("Scope", scope["id"]) is not None:
         other.delete(scope)
@@ -53,10 +54,9 @@ def meanwhile(session, happens):
 
 
 def change(session, scope, heard_by, name="after"):
-    number = heard_by.news.number
     scope["name"] = name
     session.commit()
-    wait_until(lambda: heard_by.news.number > number)
+    listens(heard_by)
 
 
 @pytest.mark.parametrize("known", [False, True])
@@ -86,9 +86,8 @@ def test_what_was_deleted_while_a_query_was_under_way_is_gone(here, other, scope
     def delete():
         other.delete(scope)
         other.commit()
-        wait_until(lambda: here.news.number > number)
+        listens(here)
 
-    number = here.news.number
     meanwhile(here, delete)
     here.query(f'select name from Scope where id is "{scope["id"]}"').all()
     assert here.get("Scope", scope["id"]) is None

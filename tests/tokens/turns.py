@@ -10,6 +10,7 @@ import threading
 from sessionkit.testing import ManualClock
 
 EPSILON = 1e-6
+SHORTEST_SLEEP = 10 * EPSILON
 
 
 class Killed(BaseException):
@@ -114,7 +115,7 @@ class Turns(contextlib.AbstractContextManager):
         if task is None or task.unwinding:
             return
         until = self.clock.monotonic() + seconds
-        if task.deadline is not None and seconds > 0 and until > task.deadline + EPSILON:
+        if task.deadline is not None and seconds > 0 and until > task.deadline + 2 * SHORTEST_SLEEP:
             self.complain(f"{task.name} was about to wait beyond its deadline")
         task.pause(ready, until)
 
@@ -170,7 +171,8 @@ class Clock(ManualClock):
         self._monotonic, self._now = round(self._monotonic, 6), round(self._now, 6)
 
     def sleep(self, seconds):
-        self._turns.wait(None, seconds)
+        # A loop that sleeps for what is left, to the last bit, must see time pass.
+        self._turns.wait(None, max(seconds, SHORTEST_SLEEP))
 
     @property
     def perf_counter(self):
