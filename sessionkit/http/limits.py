@@ -13,6 +13,10 @@ from sessionkit.errors import CallTimeout
 if TYPE_CHECKING:
     from sessionkit.clock import Deadline
 
+# Seconds that are not worth waiting for: Python 3.10 waits without end where a timeout is over by the time
+# that it looks at the clock again.
+_MOMENT = 0.001
+
 
 class ConcurrencyLimit:
     """So many requests at once, whoever sends them."""
@@ -36,10 +40,10 @@ class ConcurrencyLimit:
         """
         left = min(deadline.remaining(), threading.TIMEOUT_MAX)
         try:
-            if left > 0:
+            if left > _MOMENT:
                 self._places.get(timeout=left)
             else:
-                self._places.get_nowait()  # Python 3.10 may take a timeout of 0 for one without end
+                self._places.get_nowait()
         except queue.Empty:
             raise CallTimeout(
                 f"no place among {self._size} concurrent requests became free within {deadline.seconds:g} s",
