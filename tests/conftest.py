@@ -1,6 +1,7 @@
 """What holds for every test."""
 
 import atexit
+import logging
 import os
 import shutil
 import signal
@@ -40,6 +41,14 @@ def pytest_sessionfinish(session, exitstatus):
 def _remove(folder, owner):
     if os.getpid() == owner:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def no_logs():
+    """For what goes wrong on purpose, again and again."""
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture(autouse=True)

@@ -12,12 +12,14 @@ import os
 import random
 import tempfile
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
 from cache_people import COOKIE, PEOPLE, RESOURCES, Process, Service
 from cache_turns import TurnLock, Turns
+from shrinking import shortest, told
 
 from sessionkit.cache import FileCache, MemoryCache, database, http, layered, memory
 from sessionkit.errors import CacheError, ConnectionFailed, ServerError
@@ -293,22 +295,6 @@ def broken_promise(steps, **kind):
     return ""
 
 
-def shortest(steps, **kind):
-    """The steps without which the promise holds."""
-    size = len(steps)
-    while size:
-        kept, start = steps, 0
-        while start < len(kept):
-            fewer = kept[:start] + kept[start + size :]
-            if broken_promise(fewer, **kind):
-                kept = fewer
-            else:
-                start += size
-        size = size if size == 1 and len(kept) < len(steps) else size // 2
-        steps = kept
-    return steps
-
-
 def first_broken(seeds, length=120, stores=("memory",), redis=None):
     """The first seed whose random schedule breaks a promise, its world and steps; None when none does."""
     for seed in seeds:
@@ -325,6 +311,5 @@ def search(seeds, length=120, stores=("memory",), redis=None):
     if found is None:
         return ""
     seed, kind, steps = found
-    steps = shortest(steps, **kind)
-    lines = "\n".join(f"    {step!r}," for step in steps)
-    return f"seed {seed}, {kind}: {broken_promise(steps, **kind)}\n{lines}"
+    steps = shortest(steps, partial(broken_promise, **kind))
+    return told(seed, kind, steps, broken_promise(steps, **kind))

@@ -6,7 +6,6 @@ part of it that does; it belongs into `ONCE_BROKEN` then.
 
 from __future__ import annotations
 
-import logging
 from unittest import mock
 
 import pytest
@@ -14,6 +13,8 @@ from cache_model import broken_promise, first_broken, search
 
 from sessionkit.cache import LayeredCache, MemoryCache, scope
 from sessionkit.http.caching import CachedCalls
+
+pytestmark = pytest.mark.usefixtures("no_logs")
 
 ONCE_BROKEN = {
     "what was on its way to a nearer layer, while others emptied the deeper one, stayed after a clear": (
@@ -60,13 +61,6 @@ MISTAKES = {
     "what was under way is kept in spite of an event": (MemoryCache, "set_within", keep_always),
     "keys tell nothing of the identity": (scope, "digest", lambda *_parts: "all"),
 }
-
-
-@pytest.fixture(autouse=True)
-def _no_logs():
-    logging.disable(logging.CRITICAL)
-    yield
-    logging.disable(logging.NOTSET)
 
 
 @pytest.mark.parametrize("name", ONCE_BROKEN)

@@ -10,9 +10,11 @@ from __future__ import annotations
 import random
 from collections import deque
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from unittest import mock
 
 import websocket
+from shrinking import shortest, told
 
 from sessionkit.events import Event, EventHub, EventHubError, wire
 from sessionkit.events.transports import link as links
@@ -475,29 +477,12 @@ def broken_promise(steps, **kind):
     return ""
 
 
-def shortest(steps, **kind):
-    """The steps without which the promise holds."""
-    size = len(steps)
-    while size:
-        kept, start = steps, 0
-        while start < len(kept):
-            fewer = kept[:start] + kept[start + size :]
-            if broken_promise(fewer, **kind):
-                kept = fewer
-            else:
-                start += size
-        size = size if size == 1 and len(kept) < len(steps) else size // 2
-        steps = kept
-    return steps
-
-
 def search(seeds, length=80):
     """What is wrong with the first random schedule with which something is; "" when there is none."""
     for seed in seeds:
         rng = random.Random(seed)
         kind, steps = options(rng), schedule(rng, length)
         if broken_promise(steps, **kind):
-            steps = shortest(steps, **kind)
-            lines = "\n".join(f"    {step!r}," for step in steps)
-            return f"seed {seed}, {kind}: {broken_promise(steps, **kind)}\n{lines}"
+            steps = shortest(steps, partial(broken_promise, **kind))
+            return told(seed, kind, steps, broken_promise(steps, **kind))
     return ""

@@ -5,10 +5,11 @@ part of it that does; it belongs into `ONCE_BROKEN` then.
 """
 
 import asyncio
-import logging
 
 import pytest
 from delivery_model import broken_promise, search, world
+
+pytestmark = pytest.mark.usefixtures("no_logs")
 
 ONCE_BROKEN = {
     "an event overtook what its receiver had missed, between its subscriptions and its wish to resume": (
@@ -103,14 +104,6 @@ ONCE_BROKEN = {
         [("cut", "ann"), ("more", "ann")],
     ),
 }
-
-
-@pytest.fixture(autouse=True)
-def _quiet():
-    """What goes wrong here goes wrong on purpose."""
-    logging.disable()
-    yield
-    logging.disable(logging.NOTSET)
 
 
 async def awaited(work, *arguments, **options):

@@ -5,36 +5,12 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 import pytest
+from redengine_held import Held
 from redengine_postgres import postgres
 
 from sessionkit.testing import ManualClock
 from sessionkit_redengine import default
 from sessionkit_redengine.engine import Session
-from sessionkit_redengine.executors.base import Executor
-from sessionkit_redengine.runs import Outcome
-
-
-class Held(Executor):
-    """Runs end when the test says."""
-
-    def __init__(self, done, capacity=None):
-        super().__init__(done)
-        self.capacity = capacity
-        self.held = []
-
-    def start(self, run, job):
-        self.held.append(run)
-
-    def end(self, run):
-        self.held.remove(run)
-        self.done(run, Outcome("terminate"))
-
-    def finish(self, action="success"):
-        self.done(self.held.pop(0), Outcome(action))
-
-    @property
-    def names(self):
-        return [run.task.name for run in self.held]
 
 
 @pytest.fixture

@@ -11,7 +11,9 @@ import random
 from collections import deque
 from contextlib import ExitStack, suppress
 
+from redengine_held import Held as HeldRuns
 from redengine_times import instant
+from shrinking import shortest
 
 from sessionkit.testing import ManualClock
 from sessionkit_redengine import FuncTask
@@ -19,7 +21,6 @@ from sessionkit_redengine.conditions import AlwaysFalse, FuncCond
 from sessionkit_redengine.conditions.base import All, Any, Not
 from sessionkit_redengine.conditions.session import OnEvent
 from sessionkit_redengine.engine import Session
-from sessionkit_redengine.executors.base import Executor
 from sessionkit_redengine.history.owner import Owner, machine
 from sessionkit_redengine.parameters import Parameters
 from sessionkit_redengine.runs import Outcome
@@ -503,23 +504,18 @@ class Naive:
 # --- the real one ---
 
 
-class Held(Executor):
-    """Runs end when the test says."""
+class Held(HeldRuns):
+    """Tells of each start, and may be told to end what has ended by itself."""
 
-    def __init__(self, done, capacity):
-        super().__init__(done)
-        self.capacity = capacity
-        self.held = []
-        self.started = None
+    started = None
 
     def start(self, run, job):
-        self.held.append(run)
+        super().start(run, job)
         self.started(run)
 
     def end(self, run):
         if run in self.held:
-            self.held.remove(run)
-            self.done(run, Outcome("terminate"))
+            super().end(run)
 
 
 class Both:
@@ -818,21 +814,23 @@ def play(plan, folder, steps=None):
     return len(both.starts)
 
 
-def shortest(plan, folder, fails):
-    """The fewest steps, and tasks, for which a plan still fails."""
-    steps = list(plan.steps)
-    size = len(steps) // 2
-    while size:
-        at = 0
-        while at < len(steps):
-            fewer = steps[:at] + steps[at + size :]
-            if fails(plan, folder, fewer):
-                steps = fewer
-            else:
-                at += size
-        size //= 2
+def play_or_tell(play, plan, folder, world):
+    """Play a plan's steps; what fails is told as the shortest history, with the fewest tasks, that does."""
+
+    def difference(steps):
+        try:
+            play(plan, folder, steps)
+        except Difference as error:
+            return error
+        return None
+
+    try:
+        return play(plan, folder)
+    except Difference:
+        steps = shortest(plan.steps, difference)
     for name in list(plan.tasks):
         kept = plan.tasks.pop(name)
-        if not fails(plan, folder, steps):
+        if not difference(steps):
             plan.tasks[name] = kept
-    return steps
+    lines = [world, *map(str, plan.tasks.items()), *map(str, steps), str(difference(steps))]
+    raise Difference("\n".join(lines))

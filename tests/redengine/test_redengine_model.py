@@ -2,38 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-
 import pytest
-from scheduling_model import Difference, Plan, play, shortest
+from scheduling_model import Plan, play, play_or_tell
 
-
-@pytest.fixture(autouse=True)
-def _quiet(caplog):
-    logging.disable(logging.CRITICAL)
-    yield
-    logging.disable(logging.NOTSET)
-
-
-def differs(plan, folder, steps):
-    try:
-        play(plan, folder, steps)
-    except Difference:
-        return True
-    return False
+pytestmark = pytest.mark.usefixtures("no_logs")
 
 
 def agree(seed, folder):
-    """Play a world; what fails is told as the shortest history that does."""
-    plan = Plan(seed)
-    try:
-        return play(plan, folder)
-    except Difference:
-        steps = shortest(plan, folder, differs)
-        told = [f"seed {seed}", *map(str, plan.tasks.items()), *map(str, steps)]
-        with pytest.raises(Difference) as error:
-            play(plan, folder, steps)
-        pytest.fail("\n".join([*told, str(error.value)]))
+    """Play a world of the naive scheduler and the real one."""
+    return play_or_tell(play, Plan(seed), folder, f"seed {seed}")
 
 
 def test_what_is_due_starts_then_and_nothing_else_does(tmp_path):

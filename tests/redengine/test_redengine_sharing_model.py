@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
-import logging
-
 import pytest
-from scheduling_model import Difference, shortest
+from scheduling_model import play_or_tell
 from sharing_model import Plan, play
 
 from sessionkit_redengine.history import sqlite
 
+pytestmark = pytest.mark.usefixtures("no_logs")
+
 
 @pytest.fixture(autouse=True)
-def _quick_and_quiet(monkeypatch):
+def _quick(monkeypatch):
     monkeypatch.setattr(sqlite, "_WAIT", 0.001)
-    logging.disable(logging.CRITICAL)
-    yield
-    logging.disable(logging.NOTSET)
-
-
-def goes_wrong(plan, folder, steps):
-    try:
-        play(plan, folder, steps)
-    except Difference:
-        return True
-    return False
 
 
 def agree(seed, folder):
-    """Play a world; what goes wrong is told as the shortest history that does."""
+    """Play a world of schedulers that share a history."""
     plan = Plan(seed)
-    try:
-        return play(plan, folder)
-    except Difference:
-        steps = shortest(plan, folder, goes_wrong)
-        world = f"seed {seed}, {plan.count} schedulers, {plan.capacity} places, from {plan.start}"
-        with pytest.raises(Difference) as error:
-            play(plan, folder, steps)
-        pytest.fail("\n".join([world, *map(str, plan.tasks.items()), *map(str, steps), str(error.value)]))
+    world = f"seed {seed}, {plan.count} schedulers, {plan.capacity} places, from {plan.start}"
+    return play_or_tell(play, plan, folder, world)
 
 
 def test_what_is_due_is_run_once_by_one_of_them(tmp_path):

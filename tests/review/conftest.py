@@ -1,6 +1,8 @@
 import pytest
 import requests
+from review_other_process import listens
 
+from sessionkit.cache import FileCache
 from sessionkit.http import RetryPolicy
 from sessionkit.sandbox import Sandbox
 from sessionkit_review import ReviewSession
@@ -119,3 +121,18 @@ def session(open_session):
 def calls(sandbox):
     """How many requests the API has had: `before = calls(); ...; calls() - before`."""
     return lambda: len(sandbox.requests(path="/api"))
+
+
+@pytest.fixture
+def shared(tmp_path):
+    """A cache that processes share."""
+    with FileCache(tmp_path / "entities.db") as cache:
+        yield cache
+
+
+@pytest.fixture
+def here(open_session, shared):
+    """A session of this process, whose hub is connected."""
+    session = open_session(auto_connect_event_hub=True, cache=shared)
+    listens(session)
+    return session

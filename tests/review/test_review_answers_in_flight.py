@@ -6,21 +6,7 @@ import threading
 import pytest
 from review_other_process import listens
 
-from sessionkit.cache import FileCache
 from sessionkit.testing.tools import wait_until
-
-
-@pytest.fixture
-def shared(tmp_path):
-    with FileCache(tmp_path / "entities.db") as cache:
-        yield cache
-
-
-@pytest.fixture
-def here(open_session, shared):
-    session = open_session(auto_connect_event_hub=True, cache=shared)
-    listens(session)
-    return session
 
 
 @pytest.fixture

@@ -8,17 +8,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from review_other_process import listens
 
-from sessionkit.cache import FileCache
 from sessionkit.testing.tools import wait_until
-
-
-@pytest.fixture
-def shared(tmp_path):
-    """A cache that processes share."""
-    with FileCache(tmp_path / "entities.db") as cache:
-        yield cache
 
 
 @pytest.fixture
@@ -42,14 +33,6 @@ def other(sandbox, shared, tmp_path):
         finally:
             process.stdin.close()
             process.wait(20)
-
-
-@pytest.fixture
-def here(open_session, shared):
-    """A session of this process, whose hub is connected."""
-    session = open_session(auto_connect_event_hub=True, cache=shared)
-    listens(session)
-    return session
 
 
 def kept(shared, task_id):

@@ -4,11 +4,11 @@
 part of it that does; it belongs into `ONCE_BROKEN` then.
 """
 
-import logging
-
 import pytest
 from redis_kit import real_redis
 from token_schedules import broken_promise, search
+
+pytestmark = pytest.mark.usefixtures("no_logs")
 
 ONCE_BROKEN = {
     "a newcomer was told that a renewal hung, and had not waited for it": (
@@ -27,14 +27,6 @@ ONCE_BROKEN = {
         ],
     ),
 }
-
-
-@pytest.fixture(autouse=True)
-def _quiet():
-    """What goes wrong here goes wrong on purpose."""
-    logging.disable()
-    yield
-    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,16 @@ from sessionkit.errors import ConfigurationError, DeadlineExceeded, ServerError
 from sessionkit.tokens import MemoryTokenStore, Token, TokenSource
 
 
+def hung_fetch(clock, endpoint, **options):
+    """A source, the thread whose fetch hangs, and the event that it waits for."""
+    hang = endpoint.hang = threading.Event()
+    source = TokenSource(endpoint, key="k", clock=clock, **options)
+    leader = threading.Thread(target=source.get)
+    leader.start()
+    until(lambda: endpoint.calls == 1)
+    return source, leader, hang
+
+
 def test_cold_expired_and_revoked_tokens_are_fetched_once_each(source, endpoint, clock):
     cold = together(16, source.get)
     assert {token.value for token in cold} == {"token-number-1"}
@@ -109,11 +119,7 @@ def test_a_pause_longer_than_the_deadline_repeats_the_last_error(source, endpoin
 
 
 def test_a_hung_fetch_holds_the_others_up_for_refresh_timeout_only(clock, endpoint):
-    endpoint.hang = threading.Event()
-    source = TokenSource(endpoint, key="k", clock=clock, refresh_timeout=0.2)
-    leader = threading.Thread(target=source.get)
-    leader.start()
-    until(lambda: endpoint.calls == 1)
+    source, leader, _ = hung_fetch(clock, endpoint, refresh_timeout=0.2)
     errors = together(4, source.get)
     assert {type(error) for error in errors} == {DeadlineExceeded}
     endpoint.hang.set()
@@ -124,11 +130,7 @@ def test_a_hung_fetch_holds_the_others_up_for_refresh_timeout_only(clock, endpoi
 
 
 def test_after_a_hung_fetch_the_next_call_tries_again(clock, endpoint):
-    hang = endpoint.hang = threading.Event()
-    source = TokenSource(endpoint, key="k", clock=clock, refresh_timeout=0.2)
-    leader = threading.Thread(target=source.get)
-    leader.start()
-    until(lambda: endpoint.calls == 1)
+    source, leader, hang = hung_fetch(clock, endpoint, refresh_timeout=0.2)
     with pytest.raises(DeadlineExceeded):
         source.get()
     endpoint.hang = None
@@ -141,11 +143,7 @@ def test_after_a_hung_fetch_the_next_call_tries_again(clock, endpoint):
 
 
 def test_who_comes_upon_a_hung_fetch_tries_for_itself(clock, endpoint):
-    hang = endpoint.hang = threading.Event()
-    source = TokenSource(endpoint, key="k", clock=clock, refresh_timeout=0.2)
-    leader = threading.Thread(target=source.get)
-    leader.start()
-    until(lambda: endpoint.calls == 1)
+    source, leader, hang = hung_fetch(clock, endpoint, refresh_timeout=0.2)
     clock.advance(0.3)
     endpoint.hang = None
     assert source.get().value == "token-number-1"
@@ -154,11 +152,7 @@ def test_who_comes_upon_a_hung_fetch_tries_for_itself(clock, endpoint):
 
 
 def test_a_waiter_obeys_its_own_deadline(clock, endpoint):
-    endpoint.hang = threading.Event()
-    source = TokenSource(endpoint, key="k", clock=clock)
-    leader = threading.Thread(target=source.get)
-    leader.start()
-    until(lambda: endpoint.calls == 1)
+    source, leader, _ = hung_fetch(clock, endpoint)
     with pytest.raises(DeadlineExceeded, match=r"within 0\.1 s"):
         source.get(deadline=Deadline.after(0.1, clock))
     endpoint.hang.set()
@@ -264,11 +258,7 @@ def test_a_token_that_is_being_kept_while_forgetting_is_not(clock, endpoint):
 
 
 def test_a_renewal_given_up_as_hung_before_forgetting_is_not_kept(clock, endpoint):
-    endpoint.hang = threading.Event()
-    source = TokenSource(endpoint, key="k", clock=clock, refresh_timeout=0.2)
-    leader = threading.Thread(target=source.get)
-    leader.start()
-    until(lambda: endpoint.calls == 1)
+    source, leader, _ = hung_fetch(clock, endpoint, refresh_timeout=0.2)
     with pytest.raises(DeadlineExceeded):
         source.get()
     source.forget()
@@ -354,11 +344,7 @@ def test_times_that_make_no_sense_are_refused(wrong, endpoint):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_child_does_not_wait_for_its_parents_threads(clock, endpoint):
-    endpoint.hang = threading.Event()
-    source = TokenSource(endpoint, key="k", clock=clock)
-    leader = threading.Thread(target=source.get)
-    leader.start()
-    until(lambda: endpoint.calls == 1)
+    source, leader, _ = hung_fetch(clock, endpoint)
     pid = os.fork()
     if pid == 0:
         endpoint.hang = None

@@ -2,7 +2,9 @@
 
 import random
 import re
+from functools import partial
 
+from shrinking import shortest, told
 from token_model import KEYS, THREADS, world
 
 WEIGHTS = {
@@ -79,24 +81,9 @@ def sort_of(broken):
     return re.sub(r"\S*\d\S*|ann|bob|cat|eve", "", broken)
 
 
-def shortest(folder, server, steps, kind):
-    """The steps without which the same sort of promise is not broken."""
-
-    def broken(steps):
-        return sort_of(broken_promise(folder, server, steps, **kind))
-
-    sort, size = broken(steps), len(steps)
-    while size:
-        kept, start = steps, 0
-        while start < len(kept):
-            fewer = kept[:start] + kept[start + size :]
-            if broken(fewer) == sort:
-                kept = fewer
-            else:
-                start += size
-        size = size if size == 1 and len(kept) < len(steps) else size // 2
-        steps = kept
-    return steps
+def breaks_alike(broken, wrong):
+    """Whether steps break a promise of the same sort."""
+    return lambda steps: sort_of(broken(steps)) == sort_of(wrong)
 
 
 def search(folder, server, seeds, length=80):
@@ -104,8 +91,8 @@ def search(folder, server, seeds, length=80):
     for seed in seeds:
         rng = random.Random(seed)
         kind, steps = options(rng), schedule(rng, length)
-        if broken_promise(folder, server, steps, **kind):
-            steps = shortest(folder, server, steps, kind)
-            lines = "\n".join(f"    {step!r}," for step in steps)
-            return f"seed {seed}, {kind}: {broken_promise(folder, server, steps, **kind)}\n{lines}"
+        broken = partial(broken_promise, folder, server, **kind)
+        if wrong := broken(steps):
+            steps = shortest(steps, breaks_alike(broken, wrong))
+            return told(seed, kind, steps, broken(steps))
     return ""

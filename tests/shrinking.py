@@ -1,0 +1,23 @@
+"""The shortest history with which something goes wrong, for the models' tests."""
+
+
+def shortest(steps, still_wrong):
+    """The steps of which none can be left out; `still_wrong(steps)` tells whether what is left is enough."""
+    size = len(steps)
+    while size:
+        kept, start = steps, 0
+        while start < len(kept):
+            fewer = kept[:start] + kept[start + size :]
+            if still_wrong(fewer):
+                kept = fewer
+            else:
+                start += size
+        size = size if size == 1 and len(kept) < len(steps) else size // 2
+        steps = kept
+    return steps
+
+
+def told(seed, kind, steps, broken):
+    """What is wrong, and the steps in a form to be put into a test."""
+    lines = "\n".join(f"    {step!r}," for step in steps)
+    return f"seed {seed}, {kind}: {broken}\n{lines}"
