@@ -223,11 +223,6 @@ class Launcher:
             self._unable = True
             self._session.report(message)
 
-    @property
-    def owes_writing(self) -> bool:
-        """Whether there are ends to be written."""
-        return bool(self.unwritten)
-
     def forget(self, task: Task) -> None:
         """Start nothing that waits for a place."""
         for queue in self._queued.values():

@@ -261,12 +261,14 @@ class Planner:
         done = task.state.last_due
         try:
             if task.missed == "all":
-                if not self._true(task, now, due) and done is not None and due <= done:
+                is_true = self._true(task, now, due)
+                if not is_true and done is not None and due <= done:
                     # It is from before it waited, and another scheduler has run the task since.
                     due = self._true_from(task, task.start_cond, now, min(done, now))
                     if due > now:
                         return None
-                if self._true(task, now, due):
+                    is_true = self._true(task, now, due)
+                if is_true:
                     self._failing.pop(task, None)
                     return due
             if self._true(task, now, now):

@@ -205,7 +205,7 @@ class Scheduler:
         at = min(self.agenda.next(), self.events.next_try)
         if self.is_alive and self.session.config.shut_cond is not None:
             at = min(at, self._next_shut(now))
-        if self.launcher.owes_writing:
+        if self.launcher.unwritten:
             at = min(at, now + POLL)
         return max(0.0, at - now, self.session.config.cycle_sleep or 0.0)
 
@@ -222,7 +222,7 @@ class Scheduler:
         self.read_inbox()
         self._check_clock()
         self.others.look(self.session.clock.time())
-        if self.launcher.owes_writing:
+        if self.launcher.unwritten:
             self.launcher.write()
         now = self.session.clock.time()
         if self.events.next_try <= now:

@@ -344,10 +344,10 @@ class TestABrokenHistory:
         session = make_session(history=history, shut_cond="scheduler has run over 1 minute")
         FuncTask(int, session=session, name="a", start_cond="every 10 seconds")
         session.start()
-        assert session.scheduler.launcher.owes_writing
+        assert session.scheduler.launcher.unwritten
         history.broken.clear()
         session.scheduler.launcher.write()
-        assert not session.scheduler.launcher.owes_writing
+        assert not session.scheduler.launcher.unwritten
 
     def test_it_ends_the_scheduler_where_that_is_wanted(self, make_session):
         session = make_session(history=self.Broken({"claim"}), silence_task_logging=False)

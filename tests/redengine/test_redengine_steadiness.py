@@ -70,7 +70,7 @@ def test_a_full_disk_delays_runs_and_loses_none(make_session, clock, tmp_path):
     at_cycles(session, clock, s60=lambda: full(session.history), s120=lambda: room(session.history))
     run_for(session, "5 minutes")
     assert any("full" in problem for problem in session.problems)
-    assert not session.scheduler.launcher.owes_writing
+    assert not session.scheduler.launcher.unwritten
     log = list(session.history.runs(session.name, Query("a")))
     assert len(log) == len(runs) == 30
     assert {run.action for run in log} == {"success"}
