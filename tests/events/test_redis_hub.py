@@ -1,5 +1,6 @@
 """Events through a real Redis: between hubs, across restarts, with a memory of one's own."""
 
+import os
 import time
 
 import pytest
@@ -63,6 +64,69 @@ def test_nothing_is_lost_while_redis_is_restarted(redis_server, connected):
     wait_until(lambda: len(got) == 300)
     assert got == list(range(300))
     assert ann.connected
+
+
+def _written(redis_server):
+    """How many bytes Redis has written to its log."""
+    return (redis_server.folder / "appendonly.aof").stat().st_size
+
+
+def _crash(redis_server, written):
+    """Kill Redis as if it had written no more than that, and start it again."""
+    redis_server.stop()
+    os.truncate(redis_server.folder / "appendonly.aof", written)
+    redis_server.start()
+
+
+def test_what_redis_forgot_when_it_crashed_is_stored_again_in_order(
+    redis_server, connected, make_hub, caplog
+):
+    ann, bob = connected(redis_server.url(), key=None), make_hub(redis_server.url(), key=None)
+    got = collect(bob)
+    bob.connect()
+    bob.disconnect(unsubscribe=False, reconnect=True)
+    for n in range(30):
+        if n == 10:
+            written = _written(redis_server)
+        ann.publish(Event("x", data=n, target="machine=7" if n == 20 else ""))
+    _crash(redis_server, written)
+    ann.publish(Event("x", data=30))
+    ann.flush()
+    bob.connect()
+    bob.run_in_thread()
+    wait_until(lambda: len(got) == 30)
+    assert got == [n for n in range(31) if n != 20]
+    assert "Redis has forgotten 20 events" in caplog.text
+    with redis.Redis(port=redis_server.port) as client:
+        assert [client.xlen(f"sessionkit:events{which}") for which in ("", ":direct")] == [31, 1]
+
+
+def test_who_had_read_what_redis_forgot_sees_it_once(redis_server, connected):
+    ann, bob = connected(redis_server.url(), key=None), connected(redis_server.url(), key=None)
+    got = collect(bob)
+    ann.publish(Event("x", data=1))
+    wait_until(lambda: got == [1])
+    written = _written(redis_server)
+    ann.publish(Event("x", data=2))
+    wait_until(lambda: got == [1, 2])
+    _crash(redis_server, written)
+    ann.publish(Event("x", data=3))
+    wait_until(lambda: 3 in got)
+    assert got == [1, 2, 3]
+
+
+@pytest.mark.parametrize("long_ago", [False, True])
+def test_what_was_dropped_on_purpose_does_not_come_back_later(redis_server, connected, monkeypatch, long_ago):
+    monkeypatch.setattr("sessionkit.events.transports.redis._FORGETFUL_SECONDS", 0.0 if long_ago else 5.0)
+    ann = connected(redis_server.url(), key=None)
+    ann.publish(Event("x", data=1))
+    ann.flush()
+    with redis.Redis(port=redis_server.port) as client:
+        (sent,) = ann._transport._unsure
+        wait_until(lambda: ann._transport._link.heard > sent.at)  # Redis was there after it stored the event
+        client.delete("sessionkit:events")
+        ann.reconnect()
+        assert client.xlen("sessionkit:events") == (0 if long_ago else 1)
 
 
 def test_a_group_remembers_what_a_process_missed(redis_server, make_hub, connected):

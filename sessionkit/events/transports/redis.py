@@ -14,7 +14,8 @@ Parameters in the URL's query:
 What is guaranteed for an event that `publish` accepted: it is sent again after every reconnection until
 Redis has stored it, in order; a hub drops what it has seen. A hub that was disconnected, or slow, reads on
 where it stopped, so it misses only what the stream has dropped meanwhile (then an error is logged), or what
-Redis itself forgot when it crashed, which its persistence settings decide.
+Redis itself forgot. A Redis that crashes, or whose replica takes over, may forget its last seconds (how many,
+its settings decide): a hub that is there when it returns stores what it had stored in the last five again.
 
 Without a group, every hub gets every event from its own `connect()` on. With a group, Redis keeps the place:
 a process that is started again gets what was published while it was away, the members of a group share the
@@ -32,6 +33,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
@@ -46,6 +48,8 @@ from sessionkit.events.event import Event
 from sessionkit.events.transports.reconnecting import LinkBroken, ReconnectingTransport
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sessionkit.events.transports.base import Listener, Options
     from sessionkit.events.transports.outbox import Entry
 
@@ -57,6 +61,8 @@ _BATCH = 500
 _ABANDONED_SECONDS = 60.0
 _FULL_SECONDS = 0.05
 _UNBLOCK_SECONDS = 0.005
+# Redis writes its log up to two seconds late, syncs it once a second by default, and replicas lag behind.
+_FORGETFUL_SECONDS = 5.0
 
 
 class Stored(NamedTuple):
@@ -68,6 +74,15 @@ class Stored(NamedTuple):
 
 
 Batch = list[Stored]
+
+
+class Sent(NamedTuple):
+    """An event that Redis has said to have stored, at a moment of `time.monotonic()`."""
+
+    at: float
+    id: str
+    text: str
+    direct: bool
 
 
 class _Settings:
@@ -143,17 +158,28 @@ class RedisLink:
         self.heard = time.monotonic()
         return batch
 
-    def store(self, text: str, *, direct: bool) -> None:
+    def store(self, text: str, *, direct: bool) -> Sent:
         """Add an event to the stream; one that is `direct`, at the same moment, to the other one as well."""
         settings = self._settings
         try:
             with self._writer.pipeline(transaction=direct) as pipeline:
                 for stream in (settings.stream, settings.direct)[: 1 + direct]:
                     pipeline.xadd(stream, {"event": text}, maxlen=settings.maxlen, approximate=True)
-                pipeline.execute()
+                entry_id, *_ = pipeline.execute()
         except (redis.RedisError, OSError, AttributeError) as error:
             self.abort()
             raise LinkBroken(f"writing to Redis failed: {_reason(error)}") from error
+        return Sent(time.monotonic(), entry_id, text, direct)
+
+    def forgotten(self, sent: Iterable[Sent]) -> list[bool]:
+        """For each, whether the stream does not have it."""
+        try:
+            with self._writer.pipeline(transaction=False) as pipeline:
+                for each in sent:
+                    pipeline.xrange(self._settings.stream, each.id, each.id)
+                return [not found for found in pipeline.execute()]
+        except (redis.RedisError, OSError, AttributeError) as error:
+            raise LinkBroken(f"reading from Redis failed: {_reason(error)}") from error
 
     def handled(self, stored: Stored) -> None:
         """Say that an event has been handled; if that fails, it comes again."""
@@ -319,7 +345,12 @@ class RedisTransport(ReconnectingTransport[RedisLink]):
     def __init__(self, options: Options, listener: Listener) -> None:
         super().__init__(options, listener)
         self._settings = _Settings(options.server_url)
+        self._begin()
+
+    def _begin(self) -> None:
         self._place = self._new_place()
+        # What Redis may have stored in its memory only.
+        self._unsure: deque[Sent] = deque(maxlen=self.options.queue_limit)
 
     def _new_place(self) -> Place:
         if self._settings.group is None:
@@ -330,24 +361,42 @@ class RedisTransport(ReconnectingTransport[RedisLink]):
         """As for every transport; a place that Redis does not remember is forgotten unless it is kept."""
         super().close(timeout, keep=keep)
         if not keep:
-            self._place = self._new_place()
+            self._begin()
 
     def after_fork_in_child(self) -> None:
         """As for every transport; the child begins at a place of its own."""
         super().after_fork_in_child()
-        self._place = self._new_place()
+        self._begin()
 
     def make_link(self) -> RedisLink:
         """Connect twice."""
         return RedisLink(self.options, self._settings, self._place)
 
     def announce(self, link: RedisLink) -> None:
-        """Nothing: every hub reads everything and chooses for itself."""
+        """Store again what was stored shortly before the connection was lost, and Redis has forgotten."""
+        unsure = self._unsure
+        self._drop_unsure(before=(self.lost_at or link.heard) - _FORGETFUL_SECONDS)
+        # What is forgotten is what came last: while that is there, so is the rest.
+        if not unsure or not any(link.forgotten([unsure[-1]])):
+            return
+        forgotten = link.forgotten(unsure)
+        _logger.warning(
+            "Redis has forgotten %d events that it had stored, and is told them again", sum(forgotten)
+        )
+        for number, sent in enumerate(list(unsure)):
+            if forgotten[number]:
+                unsure[number] = link.store(sent.text, direct=sent.direct)
 
     def transmit(self, link: RedisLink, entry: Entry) -> None:
         """Store the event; that is its confirmation."""
-        link.store(entry.text, direct=bool(entry.event["target"]))
+        sent = link.store(entry.text, direct=bool(entry.event["target"]))
+        self._drop_unsure(before=sent.at - _FORGETFUL_SECONDS)
+        self._unsure.append(sent)
         self.outbox.confirm(entry.number)
+
+    def _drop_unsure(self, *, before: float) -> None:
+        while self._unsure and self._unsure[0].at < before:
+            self._unsure.popleft()
 
     def handle(self, link: RedisLink, message: Batch) -> None:
         """Queue the events that somebody here wants."""
