@@ -379,6 +379,27 @@ def test_runs_of_a_process_that_is_gone_are_found(make_session, clock, tmp_path)
     assert "was running when its process ended" in session.problems[0]
 
 
+def test_a_sign_of_life_that_was_lost_with_its_transaction_is_given_again(tmp_path):
+    one, two = (open_database(str(tmp_path / "runs.db")) for _ in range(2))
+
+    def spoiled(work, usable=one._do):
+        def fail(execute):
+            work(execute)
+            raise sqlite3.OperationalError("database or disk is full")
+
+        return usable(fail)
+
+    one.states("s")
+    one._do, usable = spoiled, one._do
+    with pytest.raises(HistoryError):
+        one.claim(run_of("a", 1)[0], "")
+    one._do = usable
+    assert one.claim(run_of("a", 1)[0], "")
+    assert two.recover("s", 2.0) == []  # it lives
+    one.close()
+    two.close()
+
+
 def test_owners():
     here = Owner.here()
     assert here.alive(0, 10**9)

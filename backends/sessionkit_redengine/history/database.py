@@ -71,6 +71,7 @@ class DatabaseHistory(OutputTable):
                 with database.transaction() as execute:
                     return work(execute)
             except database.errors as error:
+                self._beat = float("-inf")  # the latest sign of life may not have been recorded
                 raise HistoryError(f"the history cannot be used: {error}") from error
 
     def _opened(self) -> Database:
