@@ -99,6 +99,8 @@ class TaskBook:
         with self._lock:
             del self._tasks[task.name]
             object.__setattr__(task, "_registered", False)
+            if self._known is not None and self._session.history.lasting:
+                self._known[task.name] = task.state
         return task
 
     def _remembered(self, name: str) -> TaskState:

@@ -272,3 +272,14 @@ def test_what_nobody_else_has_written_is_not_read_again(two, monkeypatch):
     go(others, step_other, 0)
     step(20)
     assert len(read) == 1
+
+
+# --- tasks that come and go ---
+
+
+def test_a_task_removed_and_made_again_has_done_what_was_done(two):
+    (first, held, step), _ = two("daily")
+    go(held, step, 0)
+    first.remove_task("task")
+    task = FuncTask(int, session=first, name="task", start_cond="daily")
+    assert task.status == "success"
