@@ -99,8 +99,8 @@ class Session(HookDecorators, SessionEngine):
         self.returns = Returns()
         self.history = open_history(history)
         self.teller = Teller(self)
-        self.record = Record(self)
         self._book = TaskBook(self)
+        self.record = Record(self, self._book)
         self._parsers: dict[str | re.Pattern[str], Any] = {}
         self.task_logger = logging.getLogger(self.config.task_logger_basename)
         self.scheduler_logger = logging.getLogger(self.config.scheduler_logger_basename)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sessionkit_redengine.errors import HistoryError
 from sessionkit_redengine.history.state import TaskState
@@ -10,15 +10,17 @@ from sessionkit_redengine.setback import from_the_future, set_back
 
 if TYPE_CHECKING:
     from sessionkit_redengine.engine import Session
+    from sessionkit_redengine.taskbook import TaskBook
     from sessionkit_redengine.tasks.base import Task
 
 
 class Record:
     """The tasks' records of one session; each is an attribute of its task, so that looking costs nothing."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, book: TaskBook) -> None:
         self._session = session
-        self._version: int | None = None  # of the history, when all of it was read
+        self._book = book
+        self._mark: Any = None  # of the latest look at the history; None to look at all of it
 
     def of(self, task: Task) -> TaskState:
         """The record of a task; read from the history when `force_status_from_logs` is set."""
@@ -62,32 +64,26 @@ class Record:
             scheduler.launcher.forget(task)  # it waited for a place, with a due time from before
         scheduler.planner.inherit_retry(task)
 
-    def refresh_all(self) -> None:
-        """Read the records of all tasks anew; what has changed is planned anew."""
+    def _read(self, since: Any) -> None:
+        """Read what has changed since an earlier look, or all; what is new here is planned anew."""
         session = self._session
-        version = session.history.version()  # before what it stands for: what comes between is read again
-        for name, state in session.history.states(session.name).items():
-            if name not in session:
-                continue
-            task = session[name]
-            if _versions(task.state) == _versions(state):
+        states, mark = session.history.changes(session.name, since)
+        for name, state in states.items():
+            task = self._book.remember(name, state)
+            if task is None or _versions(task.state) == _versions(state):
                 continue
             self._adopt(task, state)
             if session.scheduler.started is not None:
                 session.scheduler.planner.changed(("task", name))
                 session.scheduler.planner.plan(task)
-        self._version = version
+        self._mark = mark
 
     def take_over(self) -> None:
         """While the scheduler runs: read what others did, and mark what one of them left when it died."""
         session = self._session
-        known, self._version = self._version, None  # should this end half way, all is read next time
+        since, self._mark = self._mark, None  # should this end half way, all is read next time
         lost = self._mark_crashed()
-        version = session.history.version()
-        if lost or version is None or version != known:
-            self.refresh_all()
-        else:
-            self._version = known
+        self._read(since)
         for name in lost:
             if name in session:
                 session.scheduler.planner.recover(session[name])
@@ -103,7 +99,7 @@ class Record:
         """When the scheduler starts: mark the runs that died with their process, and read what others did."""
         session = self._session
         self._mark_crashed()
-        self.refresh_all()
+        self._read(None)
         now = session.clock.time()
         ahead = from_the_future(session.tasks, now)
         for task in session.tasks if ahead else ():

@@ -103,6 +103,14 @@ class TaskBook:
                 self._known[task.name] = task.state
         return task
 
+    def remember(self, name: str, state: TaskState) -> Task | None:
+        """The task whose record has been read; if there is none yet, the record is kept until it is made."""
+        with self._lock:
+            task = self._tasks.get(name)
+            if task is None and self._known is not None:
+                self._known[name] = state
+        return task
+
     def _remembered(self, name: str) -> TaskState:
         """What the history knows of a task; it is asked once for all of them."""
         if self._known is None:

@@ -16,7 +16,7 @@ from functools import partial
 
 from redengine_times import instant
 from scheduling_model import Difference, Held
-from sharing_oracle import PERIODS, check
+from sharing_oracle import PERIODS, check, check_knowledge
 
 from sessionkit.testing import ManualClock
 from sessionkit_redengine import FuncTask
@@ -61,7 +61,7 @@ class Plan:
     def _step(self):
         rng, name, node = self.rng, self.rng.choice(self.names), self.rng.randrange(self.count)
         kinds = {"pass": 10, "end": 9, "asleep": 1, "deaf": 1, "befall": 7, "order": 2, "pause": 1}
-        kinds |= {"kill": 1, "stop": 1, "start": 3}
+        kinds |= {"kill": 1, "stop": 1, "start": 3, "look": 4}
         befalling = rng.choice(
             (
                 *(("held_up", True), ("held_up", True), ("held_up", False)),
@@ -77,6 +77,7 @@ class Plan:
             "befall": lambda: (node, *befalling),
             "order": lambda: (name,),
             "pause": lambda: (name, rng.random() < 0.5),
+            "look": tuple,
         }
         return kind, rng.randrange(1 << 30), *given.get(kind, lambda: (node,))()
 
@@ -144,6 +145,10 @@ class Node:
     def be_well(self):
         """Not held up, with a file that is never locked, and many transactions yet to live."""
         self.held_up, self.flaky, self.doom = False, 0, 0
+
+    @property
+    def is_well(self):
+        return not (self.held_up or self.flaky or self.doom > 0 or self.scheduler.launcher.unwritten)
 
     def is_ready(self):
         return not self.held_up and (self.wake <= self.world.clock.time() or not self.scheduler.idle)
@@ -278,6 +283,14 @@ class World:
         if runs:
             node, at = runs[number % len(runs)]
             self.end(node, action, at)
+
+    def do_look(self):
+        """Those that are well look, and then know what the history knows."""
+        for node in [node for node in self.alive if node.is_well]:
+            node.scheduler.others._look_now()
+            states = self.line.states(self.name)
+            for name in self.plan.tasks:
+                check_knowledge([node], name, states)
 
     def do_deaf(self, deaf):
         self.deaf = deaf

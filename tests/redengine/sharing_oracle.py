@@ -51,7 +51,7 @@ def check(world):
         if name in states and not fields.get("multilaunch") and states[name].fails != fails:
             raise Difference(f"{name} is said to have failed {states[name].fails} times, not {fails}")
         check_liveness(world.clock.time(), name, fields["start_cond"], runs[name], states)
-        check_knowledge(world, name, states)
+        check_knowledge(world.alive, name, states)
     problems = [*world.problems, *(text for node in world.alive for text in node.session.problems)]
     strange = [text for text in problems if not any(part in text for part in EXPECTED)]
     if strange:
@@ -122,9 +122,9 @@ def check_liveness(now, name, condition, runs, states):
         raise Difference(f"{name} was not run after {last}")
 
 
-def check_knowledge(world, name, states):
+def check_knowledge(nodes, name, states):
     """All know of a task what the history knows."""
-    for node in world.alive if name in states else ():
+    for node in nodes if name in states else ():
         known, real = node.session[name].state, states[name]
         for field in ("run_id", "last", "fails", "running", "last_due"):
             if getattr(known, field) != getattr(real, field):

@@ -260,21 +260,41 @@ def test_a_writer_does_not_hold_the_lock_until_the_disk_has_turned(tmp_path, for
             assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_what_nobody_else_has_written_is_not_read_again(two, monkeypatch):
-    (first, held, step), (_, others, step_other) = two("every 1 hour")
-    step()
-    read, states = [], first.history.states
-    monkeypatch.setattr(first.history, "states", lambda name: read.append(name) or states(name))
-    go(held, step, 3_600)
-    step(20)
-    step(20)
-    assert read == []
-    go(others, step_other, 0)
-    step(20)
-    assert len(read) == 1
+def test_only_what_has_changed_is_read_again(two, monkeypatch):
+    made = (first, held, step), (_, others, step_other) = two("every 1 hour")
+    for session, _, _ in made:
+        for name in "abc":
+            FuncTask(int, session=session, name=name, start_cond="daily")
+    go(held, step, 0)
+    go(held, step, 20)
+    read, changes = [], first.history.changes
+
+    def look(*given):
+        read.append(changes(*given))
+        return read[-1]
+
+    monkeypatch.setattr(first.history, "changes", look)
+    go(held, step, 20)
+    go(others, step_other, 3_600)
+    go(held, step, 20)
+    go(held, step, 20)
+    assert [len(states) for states, _ in read] == [1, 2, 1, 1]
+    assert first["task"].state.last_due == dues(first)[-1]
 
 
 # --- tasks that come and go ---
+
+
+def test_a_task_made_late_knows_what_others_have_done_since_the_history_was_read(two):
+    (first, held, step), (second, others, step_other) = two("every 1 hour")
+    FuncTask(int, session=second, name="late", start_cond="daily")
+    go(held, step, 0)
+    go(others, step_other, 10)
+    go(held, step, 10)
+    task = FuncTask(int, session=first, name="late", start_cond="daily")
+    assert task.status == "success"
+    go(held, step, 10)
+    assert len(list(first.history.runs(first.name, Query("late")))) == 1
 
 
 def test_a_task_removed_and_made_again_has_done_what_was_done(two):

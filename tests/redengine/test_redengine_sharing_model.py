@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from scheduling_model import play_or_tell
+from scheduling_model import Difference, play_or_tell
 from sharing_model import Plan, play
 
-from sessionkit_redengine.history import sqlite
+from sessionkit_redengine.history import records, sqlite
 
 pytestmark = pytest.mark.usefixtures("no_logs")
 
@@ -25,6 +25,19 @@ def agree(seed, folder):
 
 def test_what_is_due_is_run_once_by_one_of_them(tmp_path):
     assert sum(agree(seed, tmp_path) for seed in range(12)) > 100
+
+
+@pytest.mark.parametrize(
+    ("unnumbered", "seed"), [(("success", "fail", "inaction", "crash"), 0), (("crash",), 6)]
+)
+def test_a_change_without_a_number_is_noticed(tmp_path, monkeypatch, unnumbered, seed):
+    def number(execute, values, right=records.number_change):
+        if values["action"] not in unnumbered:
+            right(execute, values)
+
+    monkeypatch.setattr(records, "number_change", number)
+    with pytest.raises(Difference):
+        play(Plan(seed), tmp_path)
 
 
 @pytest.mark.soak

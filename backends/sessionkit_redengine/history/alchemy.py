@@ -46,10 +46,6 @@ class AlchemyDatabase:
 
             yield execute
 
-    def version(self) -> int | None:
-        """See `Database`: each transaction has another connection."""
-        return None
-
     def close(self) -> None:
         """See `Database`."""
         self._engine.dispose()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sessionkit.errors import ConfigurationError
 from sessionkit_redengine.history.state import ACTIONS, TaskState
@@ -146,6 +146,18 @@ class History(ABC):
     def state(self, session: str, task: str) -> TaskState | None:
         """The record of one task, read anew."""
 
+    def changes(self, session: str, since: Any = None) -> tuple[dict[str, TaskState], Any]:  # noqa: ARG002 - it cannot tell
+        """The records that may have changed since an earlier look, or all; and what to say next time.
+
+        states, mark = history.changes("studio")
+        changed, mark = history.changes("studio", mark)
+
+        Args:
+            session: The session.
+            since: What the earlier look gave; None for all records.
+        """
+        return self.states(session), None
+
     @abstractmethod
     def claim(self, run: RunRecord, seen: str, order: str = "") -> bool:
         """Record that a run starts, unless another scheduler has started the task since.
@@ -189,10 +201,6 @@ class History(ABC):
     def others(self, now: float) -> bool:  # noqa: ARG002 - memory is ours alone
         """Whether other schedulers that are alive use the same history."""
         return False
-
-    def version(self) -> int | None:
-        """What is another number once others have written; None where nobody can tell."""
-        return None
 
     def orders(self, session: str) -> dict[str, str]:  # noqa: ARG002 - see `paused`
         """The tasks that somebody wants to run, by order, oldest first; a claim carries one out."""

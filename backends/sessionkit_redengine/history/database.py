@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sessionkit import fork
 from sessionkit_redengine.errors import HistoryError
+from sessionkit_redengine.history import records
 from sessionkit_redengine.history.base import Query, RunRecord
 from sessionkit_redengine.history.output import OutputTable
 from sessionkit_redengine.history.owner import BEAT, Owner
 from sessionkit_redengine.history.port import INDEXES, SCHEMA
-from sessionkit_redengine.history.state import TaskState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from sessionkit_redengine.history.port import Database, Execute
+    from sessionkit_redengine.history.records import Mark
+    from sessionkit_redengine.history.state import TaskState
 
 _RUN = "session, task, run_id, due, started, ended, action, error, owner"
 _SERIES = 1_024
@@ -77,11 +80,12 @@ class DatabaseHistory(OutputTable):
     def _opened(self) -> Database:
         database = self._connect()
         try:
-            try:
-                _make_tables(database)
-            except database.errors:
-                # "If not exists" does not hold where two make them at once; now the other one has.
-                _make_tables(database)
+            for statement in (*SCHEMA, *INDEXES):
+                try:
+                    _make(database, statement)
+                except database.errors:
+                    # "If not exists" does not hold where two make it at once; now the other one has.
+                    _make(database, statement)
         except database.errors as error:
             database.close()
             raise HistoryError(f"the history cannot be opened: {error}") from error
@@ -91,39 +95,17 @@ class DatabaseHistory(OutputTable):
 
     def states(self, session: str) -> dict[str, TaskState]:
         """See `History`: three statements, whatever the number of runs."""
-        return self._states("session = :session", {"session": session})
+        return self.changes(session)[0]
 
     def state(self, session: str, task: str) -> TaskState | None:
         """See `History`."""
-        return self._states("session = :session AND task = :task", {"session": session, "task": task}).get(
-            task
-        )
+        found: TaskState | None = self._do(partial(records.read, session=session, task=task))
+        return found
 
-    def _states(self, where: str, values: dict[str, Any]) -> dict[str, TaskState]:
-        def read(execute: Execute) -> tuple[Any, Any, Any]:
-            tasks = execute(f"SELECT task, run_id, due, fails FROM redengine_tasks WHERE {where}", values)  # noqa: S608 - constant text
-            last = execute(f"SELECT task, action, instant FROM redengine_last WHERE {where}", values)  # noqa: S608 - constant text
-            live = execute(
-                f"SELECT task, run_id, started FROM redengine_runs WHERE {where} AND action = 'run'",  # noqa: S608 - constant text
-                values,
-            )
-            return tasks.rows, last.rows, live.rows
-
-        tasks, last, live = self._do(read)
-        found: dict[str, TaskState] = {}
-        for task, run_id, due, fails in tasks:
-            if run_id:
-                state = found[task] = TaskState()
-                state.run_id, state.fails = run_id, fails
-                state.last_due = state.anchor = due
-        for task, action, instant in last:
-            if task in found:
-                found[task].last[action] = instant
-        for task, run_id, started in live:
-            if task in found:
-                found[task].running[run_id] = started
-        for state in found.values():
-            state.status = "run" if state.running else _latest_end(state)
+    def changes(self, session: str, since: Mark | None = None) -> tuple[dict[str, TaskState], Mark | None]:
+        """See `History`."""
+        found: tuple[dict[str, TaskState], Mark | None]
+        found = self._do(partial(records.read_changes, session=session, since=since))
         return found
 
     def runs(self, session: str, query: Query) -> Iterator[RunRecord]:
@@ -198,18 +180,20 @@ class DatabaseHistory(OutputTable):
                 "(:session, :task, :run_id, :due, :started, :ended, :action, :error, :owner)",
                 values,
             )
-            _put_last(execute, values, "run", run.started)
+            records.put_last(execute, values, "run", run.started)
             if order:
                 execute(_DROP_ORDER, {"order_id": order})
+            records.number_change(execute, values)
             return True
 
         try:
             claimed: bool = self._do(record)
         except HistoryError:
-            # Two first runs of all at once: where both see that there is none, the database refuses one.
-            if seen or self.state(run.session, run.task) is None:
+            # Two first runs of a task or a session at once: where both see that there is none, the database
+            # refuses one, which then sees the other.
+            if seen:
                 raise
-            return False
+            claimed = self._do(record)
         self._claims += 1
         if self.max_runs is not None and self._claims % 100 == 0:
             self.trim(run.session)
@@ -242,12 +226,13 @@ class DatabaseHistory(OutputTable):
                 values,
             ).changed
             if changed:
-                _put_last(execute, values, run.action, run.ended or run.started)
+                records.put_last(execute, values, run.action, run.ended or run.started)
                 failed = "fails + 1" if run.action in {"fail", "crash"} else "0"
                 execute(
                     f"UPDATE redengine_tasks SET fails = {failed} WHERE session = :session AND task = :task",  # noqa: S608 - constant text
                     values,
                 )
+                records.number_change(execute, values)
             return bool(changed)
 
         ended: bool = self._do(record)
@@ -351,16 +336,6 @@ class DatabaseHistory(OutputTable):
         """See `History`."""
         return bool(self._do(lambda execute: execute(_DROP_ORDER, {"order_id": order})).changed)
 
-    def version(self) -> int | None:
-        """See `History`."""
-        with self._lock:
-            if self._database is None:
-                return None
-            try:
-                return self._database.version()
-            except self._database.errors as error:
-                raise HistoryError(f"the history cannot be used: {error}") from error
-
     def paused(self, session: str) -> frozenset[str]:
         """See `History`."""
         statement = "SELECT task FROM redengine_tasks WHERE session = :session AND paused = 1"
@@ -386,15 +361,10 @@ class DatabaseHistory(OutputTable):
             self._beat = float("-inf")
 
 
-def _make_tables(database: Database) -> None:
+def _make(database: Database, statement: str) -> None:
+    # By itself: it locks a table even where there is nothing to make, and writers do so in another order.
     with database.transaction() as execute:
-        for statement in (*SCHEMA, *INDEXES):
-            execute(statement)
-
-
-def _latest_end(state: TaskState) -> str | None:
-    ends = {action: instant for action, instant in state.last.items() if action != "run"}
-    return max(ends, key=ends.__getitem__, default=None)
+        execute(statement)
 
 
 def _final(query: Query) -> frozenset[str] | None:
@@ -404,21 +374,6 @@ def _final(query: Query) -> frozenset[str] | None:
 
 def _values(run: RunRecord) -> dict[str, Any]:
     return {name: getattr(run, name) for name in _RUN.split(", ")}
-
-
-def _put_last(execute: Execute, values: dict[str, Any], action: str, instant: float) -> None:
-    row = {**values, "action": action, "instant": instant}
-    changed = execute(
-        "UPDATE redengine_last SET instant = :instant "
-        "WHERE session = :session AND task = :task AND action = :action",
-        row,
-    ).changed
-    if not changed:
-        execute(
-            "INSERT INTO redengine_last (session, task, action, instant) "
-            "VALUES (:session, :task, :action, :instant)",
-            row,
-        )
 
 
 def _drop_owners(execute: Execute, owners: Iterable[str]) -> None:

@@ -16,7 +16,9 @@ SCHEMA = (
     """CREATE TABLE IF NOT EXISTS redengine_tasks (
         session VARCHAR(200) NOT NULL, task VARCHAR(400) NOT NULL, run_id VARCHAR(64) NOT NULL,
         due DOUBLE PRECISION NOT NULL, fails INTEGER NOT NULL, paused INTEGER NOT NULL,
-        PRIMARY KEY (session, task))""",
+        changed BIGINT NOT NULL DEFAULT 0, PRIMARY KEY (session, task))""",
+    """CREATE TABLE IF NOT EXISTS redengine_changes (
+        session VARCHAR(200) PRIMARY KEY, number BIGINT NOT NULL)""",
     """CREATE TABLE IF NOT EXISTS redengine_last (
         session VARCHAR(200) NOT NULL, task VARCHAR(400) NOT NULL, action VARCHAR(12) NOT NULL,
         instant DOUBLE PRECISION NOT NULL, PRIMARY KEY (session, task, action))""",
@@ -36,6 +38,8 @@ INDEXES = (
     "CREATE INDEX IF NOT EXISTS redengine_by_start ON redengine_runs (session, started)",
     "CREATE INDEX IF NOT EXISTS redengine_by_speaker ON redengine_output (session, task, started)",
     "CREATE INDEX IF NOT EXISTS redengine_by_action ON redengine_runs (action)",
+    "CREATE INDEX IF NOT EXISTS redengine_by_change ON redengine_tasks (session, changed)",
+    "CREATE INDEX IF NOT EXISTS redengine_by_pause ON redengine_tasks (session, paused)",
 )
 
 
@@ -48,9 +52,6 @@ class Database(Protocol):
 
     def transaction(self) -> AbstractContextManager[Execute]:
         """A block that happens as a whole or not at all; gives what executes a statement in it."""
-
-    def version(self) -> int | None:
-        """What is another number once another connection has written; None where nobody can tell."""
 
     def close(self) -> None:
         """Drop all connections."""

@@ -57,10 +57,6 @@ class SqliteDatabase:
         cursor = self._connection.execute(statement, values or {})
         return Result(cursor.fetchall(), cursor.rowcount)
 
-    def version(self) -> int | None:
-        """See `Database`."""
-        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
-
     def close(self) -> None:
         """See `Database`."""
         self._connection.close()
