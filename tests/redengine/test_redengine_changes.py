@@ -175,17 +175,20 @@ def held_up(history):
     history._do = do
 
 
-def test_a_change_that_was_begun_before_another_and_committed_after_it_is_not_missed(
-    opened, new_postgres_url
-):
+def test_a_change_that_is_committed_after_those_begun_later_is_not_missed(opened, new_postgres_url):
     one, two, reader = opened(new_postgres_url(), 3)
     filled(one)
     _, mark = reader.changes("s")
+
+    def work():
+        for name in ("t2", "t3"):
+            begin(two, name, f"{name}-2", f"{name}-1")
+
     with held_up(one) as (reached, go_on):
         slow = threading.Thread(target=begin, args=(one, "t1", "t1-2", "t1-1"))
         slow.start()
         assert reached.wait(20)
-        quick = threading.Thread(target=begin, args=(two, "t2", "t2-2", "t2-1"))
+        quick = threading.Thread(target=work)
         quick.start()
         quick.join(0.2)  # it waits for the slow one
         first, mark = reader.changes("s", mark)
@@ -193,7 +196,7 @@ def test_a_change_that_was_begun_before_another_and_committed_after_it_is_not_mi
         slow.join()
         quick.join()
     second, _ = reader.changes("s", mark)
-    assert {state.run_id for state in (first | second).values()} >= {"t1-2", "t2-2"}
+    assert {state.run_id for state in (first | second).values()} >= {"t1-2", "t2-2", "t3-2"}
 
 
 def test_a_store_of_ones_own_is_read_as_a_whole():
