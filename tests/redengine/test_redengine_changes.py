@@ -178,6 +178,7 @@ def held_up(history):
 def test_a_change_that_is_committed_after_those_begun_later_is_not_missed(opened, new_postgres_url):
     one, two, reader = opened(new_postgres_url(), 3)
     filled(one)
+    two.states("s")
     _, mark = reader.changes("s")
 
     def work():
