@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sessionkit.outcome import Exchange
     from sessionkit.transfer.progress import Meter
 
-# An attempt that brought so many bytes is not counted: the transfer gets on.
+# An attempt that brought so many bytes to carry on from is not counted: the transfer gets on.
 _WORTHWHILE = 1 << 20
 _BACKOFF = RetryPolicy()
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
@@ -119,12 +119,12 @@ class Fetch(Task):
             self._asks = self._asks_whether_changed()
         tried = 0
         while True:
-            before = self._received
+            before = self._kept
             came, first = None, came
             try:
                 done = self._attempt(first)
             except _Broken as broken:
-                tried += self._received - before < _WORTHWHILE
+                tried += self._kept - before < _WORTHWHILE
                 if tried >= self._options.attempts:
                     raise broken.error from broken
                 self._options.clock.sleep(_BACKOFF.backoff(tried or 1))
@@ -132,12 +132,17 @@ class Fetch(Task):
                 if done is not None:
                     return done
 
+    @property
+    def _kept(self) -> int:
+        """Bytes that the next attempt can carry on from."""
+        return self._part.size if self._part is not None and self._part.etag else 0
+
     def _attempt(self, came: Exchange | SessionKitError | None) -> Downloaded | None:
         """One request and its answer; None when the next is to be made at once."""
         if self._part is None and self._item.name is None:
             self._part = self._part_of(self._item.path)
         part = self._part
-        offset = part.size if part is not None and part.etag else 0
+        offset = self._kept
         try:
             if came is None:
                 call = _call(self._item, self._headers(offset))
