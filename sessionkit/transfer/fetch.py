@@ -116,7 +116,7 @@ class Fetch(Task):
             found = self._existing(self._item.path)
             if found is not None:
                 return found
-            self._asks = self._asks_whether_changed()
+            self._asks = self._asks_whether_changed(self._item.path)
         tried = 0
         while True:
             before = self._kept
@@ -154,7 +154,7 @@ class Fetch(Task):
                     return self._receive(answer, part, offset)
                 return self._name(answer)
         except RequestError as error:
-            if error.status == 304:
+            if error.status == 304 and self._asks:
                 return self._present(self._item.path)
             if error.status == 416 and part is not None and offset:
                 part.discard()
@@ -270,14 +270,15 @@ class Fetch(Task):
     def _same(self, path: Path, answer: Answer) -> Downloaded | None:
         """The file that is there, if its MD5 is what the answer's ETag states."""
         stated = digest.stated_md5(answer.headers)
-        if self._options.existing != "check" or stated is None:
+        if stated is None or not self._asks_whether_changed(path):
             return None
         return self._present(path) if digest.digest_of(path) == stated else None
 
-    def _asks_whether_changed(self) -> bool:
+    def _asks_whether_changed(self, path: Path) -> bool:
         """Whether the service has to be asked if the file that is there is the one it has."""
         wanted = (self._item.checksum or "").partition(":")[2]
-        return self._options.existing == "check" and not wanted
+        sized = self._item.size is None or path.stat().st_size == self._item.size
+        return self._options.existing == "check" and sized and not wanted
 
     def _present(self, path: Path) -> Downloaded:
         return Downloaded(self._item, "present", path, path.stat().st_size, self._received)

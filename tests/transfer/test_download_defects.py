@@ -1,9 +1,11 @@
 """What `test_transfer_model` found, each in as few steps as it takes."""
 
+from dataclasses import replace
+
 import pytest
 from files_service import content, md5
 
-from sessionkit.errors import ConnectionFailed
+from sessionkit.errors import ConnectionFailed, RequestError
 from sessionkit.transfer import Damaged, download
 
 BIG = "big-3000000.bin"
@@ -25,3 +27,27 @@ def test_a_large_file_that_always_breaks_off_and_cannot_be_carried_on_is_given_u
     result = download(session, [item(BIG)], attempts=2, clock=clock)
     assert isinstance(result.failed[0].error, ConnectionFailed)
     assert len(sandbox.requests()) <= 3
+
+
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("wanted", [{"size": 999}, {"checksum": f"md5:{md5(b'something else')}"}], ids=str)
+def test_a_file_that_is_there_is_not_right_because_the_service_has_the_same_wrong_one(
+    session, item, folder, clock, named, wanted
+):
+    download(session, [item("a-1000.bin")])
+    wrong = item("a-1000.bin", **wanted)
+    if named:
+        wrong = replace(wrong, path=folder, name=lambda answer: "a-1000.bin")
+    result = download(session, [wrong], attempts=1, clock=clock)
+    assert isinstance(result.failed[0].error, Damaged)
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_not_modified_says_nothing_when_it_was_not_asked_for(session, item, sandbox, folder, named):
+    sandbox.fault("status", status=304)
+    wanted = item("a-1000.bin")
+    if named:
+        folder.mkdir()
+        wanted = replace(wanted, path=folder, name=lambda answer: "a-1000.bin")
+    result = download(session, [wanted])
+    assert isinstance(result.failed[0].error, RequestError)
