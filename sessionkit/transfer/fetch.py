@@ -211,11 +211,11 @@ class Fetch(Task):
             part.discard()
             raise self._damaged(answer, f"{whole:,} bytes were announced, not {self._item.size:,}")
         whole = self._item.size if whole is None else whole
-        if start and start == offset:
-            part.go_on(kind)
-        elif start:
+        if answer.status == 206 and (odd := _oddness(answer, start, whole, offset, part.etag)):
             part.discard()
-            raise _Broken(self._damaged(answer, f"bytes from {start:,} came where {offset:,} were asked for"))
+            raise _Broken(self._damaged(answer, odd))
+        if start:
+            part.go_on(kind)
         else:
             part.begin(answer.headers.get("etag") or "", kind, whole)
         self._count(part.size - self._counted)
@@ -299,15 +299,28 @@ def _anything_at(path: Path) -> bool:
     return os.path.exists(path) or os.path.exists(f"{os.fspath(path)}.part")  # noqa: PTH110 - quicker
 
 
-def _extent(answer: Answer) -> tuple[int, int | None]:
-    """Where in the file the body begins, and the whole file's size if the answer tells."""
-    if answer.headers.get("content-encoding", "identity") != "identity":
-        return 0, None
-    match = _CONTENT_RANGE.fullmatch(answer.headers.get("content-range") or "")
-    if answer.status == 206 and match:
+def _extent(answer: Answer) -> tuple[int | None, int | None]:
+    """Where in the file the body begins, and the whole file's size, if the answer tells."""
+    encoded = answer.headers.get("content-encoding", "identity") != "identity"
+    if answer.status == 206:
+        match = None if encoded else _CONTENT_RANGE.fullmatch(answer.headers.get("content-range") or "")
+        if match is None:
+            return None, None
         return int(match[1]), None if match[3] == "*" else int(match[3])
     length = answer.headers.get("content-length") or ""
-    return 0, int(length) if length.isascii() and length.isdigit() else None
+    return 0, int(length) if not encoded and length.isascii() and length.isdigit() else None
+
+
+def _oddness(answer: Answer, start: int | None, whole: int | None, offset: int, etag: str) -> str:
+    """Why a piece of a file is not what was asked for, from `offset` on and of `etag`; "" if it may be."""
+    if start is None or whole is None:
+        return "a piece of it came that does not say where it belongs"
+    if start not in {0, offset}:
+        return f"bytes from {start:,} came where {offset:,} were asked for"
+    # A service that does not heed If-Range sends the rest of whatever it has now (RFC 9110, 15.3.7.3).
+    if start and answer.headers.get("etag") != etag:
+        return "the rest of another version of it came"
+    return ""
 
 
 def _of(answer: Answer) -> dict[str, Any]:

@@ -27,6 +27,7 @@ class FilesService(Service):
         super().__init__(host)
         self.changed = {}  # name -> other content than its own
         self.headers = {}  # name -> headers in place of the usual
+        self.rest_headers = {}  # name -> headers in place of the usual where only the rest is sent
         self.stored = {}
         self.ranges = True
         self.under_way = self.most_under_way = 0
@@ -53,7 +54,7 @@ class FilesService(Service):
         if start >= len(body):
             return Response(None, 416, {"Content-Range": f"bytes */{len(body)}"})
         headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
-        return Response(body[start:], 206, headers)
+        return Response(body[start:], 206, {**headers, **self.rest_headers.get(name, {})})
 
     async def put(self, request):
         self.under_way += 1

@@ -51,3 +51,25 @@ def test_not_modified_says_nothing_when_it_was_not_asked_for(session, item, sand
         wanted = replace(wanted, path=folder, name=lambda answer: "a-1000.bin")
     result = download(session, [wanted])
     assert isinstance(result.failed[0].error, RequestError)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Range": ""},
+        {"Content-Range": "bytes 1500000-2999999/*"},
+        {"Content-Encoding": "gzip"},
+        {"ETag": '"another"'},
+        {"ETag": ""},
+    ],
+    ids=str,
+)
+def test_the_rest_of_something_else_or_from_somewhere_else_is_not_appended(
+    session, item, sandbox, service, complete, clock, headers
+):
+    service.rest_headers[BIG] = headers
+    sandbox.fault("truncate")
+    result = download(session, [item(BIG)], clock=clock)
+    assert [each.status for each in sandbox.requests()] == [200, 206, 200]
+    assert result.ok
+    complete(BIG)
