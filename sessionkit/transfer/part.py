@@ -141,9 +141,7 @@ class PartFile:
     def _put_in_place(self) -> None:
         if self._durable:
             os.fsync(self._file)
-        # First, so that no note outlives its part, whenever this process may be killed.
-        if self._has_note:
-            Path(self._note).unlink(missing_ok=True)
+        self._forget_note()
         # Renamed while it is open, and thereby locked: nobody else can take it for a part in between.
         if sys.platform == "win32":
             self._close()
@@ -157,8 +155,8 @@ class PartFile:
                 return
         if self._file >= 0:
             with contextlib.suppress(OSError):
+                self._forget_note()
                 Path(self._part).unlink(missing_ok=True)
-                Path(self._note).unlink(missing_ok=True)
 
     def _do(self, action: Callable[[], object]) -> None:
         try:
@@ -187,8 +185,7 @@ class PartFile:
             self._part = f"{os.fspath(self.path)}.{secrets.token_hex(4)}.part"
             self._note = f"{self._part}.etag"
             self._file = _opened(self._part)
-        elif size:
-            self._has_note = True
+        else:
             self._empty()
 
     def _resume(self) -> None:
@@ -215,6 +212,7 @@ class PartFile:
             os.close(file)
             return None
         self._file = file
+        self._has_note = True  # perhaps: somebody may have been killed who wrote it
         return status.st_size
 
     def _hash_existing(self) -> None:
@@ -224,11 +222,11 @@ class PartFile:
             self._hash.update(block)
 
     def _empty(self) -> None:
+        self._forget_note()
         os.ftruncate(self._file, 0)
         os.lseek(self._file, 0, os.SEEK_SET)
 
     def _noted(self) -> str:
-        self._has_note = True
         try:
             noted = Path(self._note).read_text("utf-8")
         except (FileNotFoundError, UnicodeDecodeError):
@@ -238,6 +236,12 @@ class PartFile:
     def _write_note(self) -> None:
         self._has_note = True
         Path(self._note).write_text(self.etag, "utf-8")
+
+    def _forget_note(self) -> None:
+        """Before the part is changed or gone: this process may be killed, and nobody must believe it then."""
+        if self._has_note:
+            Path(self._note).unlink(missing_ok=True)
+            self._has_note = False
 
     def _close(self) -> None:
         file, self._file = self._file, -1

@@ -7,6 +7,7 @@ from files_service import content, md5
 
 from sessionkit.errors import ConnectionFailed, RequestError
 from sessionkit.transfer import Damaged, download
+from sessionkit.transfer.part import PartFile
 
 BIG = "big-3000000.bin"
 
@@ -73,3 +74,18 @@ def test_the_rest_of_something_else_or_from_somewhere_else_is_not_appended(
     assert [each.status for each in sandbox.requests()] == [200, 206, 200]
     assert result.ok
     complete(BIG)
+
+
+@pytest.mark.parametrize("older", [b"", b"older"])
+def test_what_is_written_is_never_beside_another_ones_note(tmp_path, older):
+    """Whoever is killed leaves the two as they are, and the next would carry on after the wrong bytes."""
+    path, beside, note = (tmp_path / f"a{end}" for end in ("", ".part", ".part.etag"))
+    beside.write_bytes(older)
+    note.write_text('"older"')
+    with PartFile(path) as part:
+        part.begin('"newer"', None, 100_000)
+        part.write(bytes(100_000))
+        assert beside.stat().st_size == 100_000
+        assert not note.exists()
+        part.complete()
+    assert list(tmp_path.iterdir()) == [path]
