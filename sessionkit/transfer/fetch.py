@@ -155,6 +155,8 @@ class Fetch(Task):
                 return self._name(answer)
         except RequestError as error:
             if error.status == 304 and self._asks:
+                if part is not None:
+                    part.discard()
                 return self._present(self._item.path)
             if error.status == 416 and part is not None and offset:
                 part.discard()
@@ -165,11 +167,12 @@ class Fetch(Task):
         return PartFile(path, durable=self._options.durable)
 
     def _headers(self, offset: int) -> dict[str, str]:
+        sent = {}
+        if self._asks:  # which goes before the others (RFC 9110, 13.2.2)
+            sent["If-None-Match"] = f'"{digest.digest_of(self._item.path)}"'
         if offset and self._part is not None:
-            return {"Range": f"bytes={offset}-", "If-Range": self._part.etag}
-        if self._asks:
-            return {"If-None-Match": f'"{digest.digest_of(self._item.path)}"'}
-        return {}
+            sent |= {"Range": f"bytes={offset}-", "If-Range": self._part.etag}
+        return sent
 
     def _name(self, answer: Answer) -> Downloaded | None:
         """Go on with an answer that had to come before the file's name was known."""
@@ -189,6 +192,7 @@ class Fetch(Task):
         if self._refused(answer):
             part.discard()
             return Downloaded(self._item, "filtered")
+        self._asks = False
         size = self._begin(answer, part, offset)
         try:
             for chunk in answer:

@@ -89,3 +89,16 @@ def test_what_is_written_is_never_beside_another_ones_note(tmp_path, older):
         assert not note.exists()
         part.complete()
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_is_whole_is_not_fetched_because_there_is_a_part_of_it_too(
+    session, item, sandbox, folder, complete
+):
+    folder.mkdir()
+    (folder / "a-1000.bin").write_bytes(content("a-1000.bin"))
+    (folder / "a-1000.bin.part").write_bytes(content("a-1000.bin")[:500])
+    (folder / "a-1000.bin.part.etag").write_text(f'"{md5(content("a-1000.bin"))}"')
+    result = download(session, [item("a-1000.bin")])
+    assert [each.state for each in result] == ["present"]
+    assert [each.status for each in sandbox.requests()] == [304]
+    complete("a-1000.bin")
