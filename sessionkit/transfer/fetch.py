@@ -17,7 +17,7 @@ from sessionkit.secrets import redact_url
 from sessionkit.transfer import digest
 from sessionkit.transfer.errors import Damaged
 from sessionkit.transfer.items import Answer, Download, Downloaded
-from sessionkit.transfer.part import PartFile
+from sessionkit.transfer.part import PartFile, tidy
 
 if TYPE_CHECKING:
     import threading
@@ -285,6 +285,7 @@ class Fetch(Task):
         return self._options.existing == "check" and sized and not wanted
 
     def _present(self, path: Path) -> Downloaded:
+        tidy(path)
         return Downloaded(self._item, "present", path, path.stat().st_size, self._received)
 
     def _count(self, size: int) -> None:

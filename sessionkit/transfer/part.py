@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +29,8 @@ _NOTED_AT_ONCE = 4 << 20
 # So many bytes are held until more come: a small file is opened, written and renamed in one go.
 _HELD = 1 << 16
 _BLOCK = 1 << 20
+# Where others write that fetch the same file at the same time, and may have been killed.
+_SPARES = range(2, 6)
 # Only a strong ETag promises the same bytes (RFC 9110, 13.1.5), and only a proper one is sent back.
 _STRONG = re.compile(r'"[\x21\x23-\x7e]+"')
 
@@ -43,7 +44,7 @@ class PartFile:
             part.complete()
 
     A part is one writer's: another thread or process that fetches the same file at the same time gets a
-    part of its own, and the last to finish puts its file in place.
+    part of its own, `name.2.part`, that nobody carries on; the last to finish puts its file in place.
 
     Args:
         path: The file it will be.
@@ -67,7 +68,7 @@ class PartFile:
         self._hash: Hash | None = None
         self._held: list[bytes] = []
         self._complete = False
-        self._has_note = False
+        self._has_note = self._is_spare = False
         # Names as text and files as descriptors: of many small files, more would be a good part of the work.
         self._part = f"{os.fspath(path)}.part"
         self._note = f"{self._part}.etag"
@@ -137,6 +138,7 @@ class PartFile:
         self._do(self._flush)
         self._do(self._put_in_place)
         self._complete = True
+        tidy(self.path)
 
     def _put_in_place(self) -> None:
         if self._durable:
@@ -152,7 +154,8 @@ class PartFile:
             with contextlib.suppress(OSError):
                 self._flush()
                 self._write_note()
-                return
+                if not self._is_spare:
+                    return
         if self._file >= 0:
             with contextlib.suppress(OSError):
                 self._forget_note()
@@ -180,13 +183,16 @@ class PartFile:
             written += os.write(self._file, memoryview(data)[written:])
 
     def _open(self) -> None:
-        size = self._claim()
-        if size is None:  # somebody else is writing it
-            self._part = f"{os.fspath(self.path)}.{secrets.token_hex(4)}.part"
+        """Take the first place where nobody else is writing."""
+        number = 1
+        while (size := self._claim()) is None:
+            number += 1
+            self._is_spare = True
+            self._part = _spare(self.path, number)
             self._note = f"{self._part}.etag"
-            self._file = _opened(self._part)
-        else:
-            self._empty()
+        self._forget_note()
+        if size:
+            os.ftruncate(self._file, 0)
 
     def _resume(self) -> None:
         """Go on with the part that an earlier attempt left, if it says what it is a part of."""
@@ -200,20 +206,13 @@ class PartFile:
             self.size = size if self.etag else 0
 
     def _claim(self) -> int | None:
-        """Open the part at its usual place and give its size; None when somebody else is writing it."""
-        file = _opened(self._part)
-        try:
-            _lock(file)
-            status = os.fstat(file)
-            mine = os.path.samestat(status, os.stat(self._part))  # noqa: PTH116 - as text, see the constructor
-        except OSError:
-            mine = False
-        if not mine:  # locked by another, or put in place by another between open and lock
-            os.close(file)
+        """Take the part that may be there, and give its size; None when somebody else is writing it."""
+        claimed = _claimed(self._part)
+        if claimed is None:
             return None
-        self._file = file
+        self._file, size = claimed
         self._has_note = True  # perhaps: somebody may have been killed who wrote it
-        return status.st_size
+        return size
 
     def _hash_existing(self) -> None:
         assert self._hash is not None
@@ -234,6 +233,8 @@ class PartFile:
         return noted if _STRONG.fullmatch(noted) else ""
 
     def _write_note(self) -> None:
+        if self._is_spare:
+            return
         self._has_note = True
         Path(self._note).write_text(self.etag, "utf-8")
 
@@ -248,6 +249,43 @@ class PartFile:
         if file >= 0:
             with contextlib.suppress(OSError):
                 os.close(file)
+
+
+def tidy(path: Path) -> None:
+    """Remove what is left of earlier attempts at a file that is there now, but for what is being written."""
+    for part in (f"{os.fspath(path)}.part", *(_spare(path, number) for number in _SPARES)):
+        if os.path.exists(part):  # noqa: PTH110 - quicker
+            with contextlib.suppress(OSError):
+                _remove(part)
+
+
+def _remove(part: str) -> None:
+    claimed = _claimed(part)
+    if claimed is not None:
+        try:
+            Path(f"{part}.etag").unlink(missing_ok=True)
+            Path(part).unlink(missing_ok=True)
+        finally:
+            os.close(claimed[0])
+
+
+def _spare(path: Path, number: int) -> str:
+    return f"{os.fspath(path)}.{number}.part"
+
+
+def _claimed(part: str) -> tuple[int, int] | None:
+    """Open a part that may be there, lock it and give its size; None when somebody else is writing it."""
+    file = _opened(part)
+    try:
+        _lock(file)
+        status = os.fstat(file)
+        mine = os.path.samestat(status, os.stat(part))  # noqa: PTH116 - as text, see `PartFile`
+    except OSError:
+        mine = False
+    if mine:
+        return file, status.st_size
+    os.close(file)  # locked by another, or put in place by another between open and lock
+    return None
 
 
 def _lock(file: int) -> None:

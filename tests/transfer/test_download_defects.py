@@ -102,3 +102,38 @@ def test_a_file_that_is_whole_is_not_fetched_because_there_is_a_part_of_it_too(
     assert [each.state for each in result] == ["present"]
     assert [each.status for each in sandbox.requests()] == [304]
     complete("a-1000.bin")
+
+
+def test_nothing_is_left_of_a_second_writer_that_broke_off(tmp_path):
+    path = tmp_path / "a"
+    with PartFile(path) as first:
+        first.begin('"1"', None, None)
+        first.write(bytes(100_000))
+        with PartFile(path) as second:
+            second.begin('"1"', None, 5_000_000)
+            second.write(bytes(100_000))
+            assert sorted(each.name for each in tmp_path.iterdir()) == ["a.2.part", "a.part"]
+        assert [each.name for each in tmp_path.iterdir()] == ["a.part"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a.part", "a.part.etag"]
+
+
+@pytest.mark.parametrize("existing", ["check", "skip", "replace"])
+def test_what_was_left_beside_a_file_goes_when_the_file_is_there(session, item, folder, complete, existing):
+    name = "a-1000.bin"
+    folder.mkdir()
+    for left in (name, f"{name}.part", f"{name}.2.part", f"{name}.4.part"):
+        (folder / left).write_bytes(content(name))
+    (folder / f"{name}.part.etag").write_text('"1"')
+    assert download(session, [item(name, size=1000)], existing=existing).ok
+    complete(name)
+
+
+def test_what_another_still_writes_is_left_to_it(session, item, folder):
+    name = "a-1000.bin"
+    with PartFile(folder / name) as part:
+        part.begin("", None, None)
+        part.write(bytes(100_000))
+        assert download(session, [item(name)]).ok
+        assert sorted(each.name for each in folder.iterdir()) == [name, f"{name}.part"]
+        part.complete()
+    assert (folder / name).read_bytes() == bytes(100_000)
