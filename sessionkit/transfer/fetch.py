@@ -72,7 +72,7 @@ class Fetch(Task):
 
     __slots__ = (
         *("_asks", "_counted", "_expected", "_item", "_meter"),
-        *("_options", "_part", "_received", "_session", "_stop"),
+        *("_options", "_overshot", "_part", "_received", "_session", "_stop"),
     )
 
     def __init__(
@@ -84,7 +84,7 @@ class Fetch(Task):
         self._meter = meter
         self._stop = stop
         self._part: PartFile | None = None
-        self._asks = False
+        self._asks = self._overshot = False
         # Bytes that came, also in vain; that the meter was told of, and was told to expect.
         self._received = self._counted = self._expected = 0
         # What is there already is looked at first, in a thread.
@@ -159,9 +159,17 @@ class Fetch(Task):
                     part.discard()
                 return self._present(self._item.path)
             if error.status == 416 and part is not None and offset:
-                part.discard()
+                self._overshoot(part)
                 return None
             raise
+
+    def _overshoot(self, part: PartFile) -> None:
+        """Go on where nothing comes after what there is: that is whole, or of something else."""
+        if self._overshot:
+            part.discard()
+        else:
+            self._overshot = True
+            part.take_back()
 
     def _part_of(self, path: Path) -> PartFile:
         return PartFile(path, durable=self._options.durable)

@@ -127,6 +127,13 @@ class PartFile:
         self._do(self._flush)
         return self._hash.hexdigest()
 
+    def take_back(self) -> None:
+        """Forget the last byte, to ask for it: what there is may be whole, and the answer will tell."""
+        self._do(self._flush)
+        self.size -= 1
+        self._hash = None
+        self._do(lambda: os.ftruncate(self._file, self.size))
+
     def discard(self) -> None:
         """Let nothing of it be carried on."""
         self.etag = ""

@@ -137,3 +137,14 @@ def test_what_another_still_writes_is_left_to_it(session, item, folder):
         assert sorted(each.name for each in folder.iterdir()) == [name, f"{name}.part"]
         part.complete()
     assert (folder / name).read_bytes() == bytes(100_000)
+
+
+@pytest.mark.parametrize("body", [content("a-1000.bin"), content("a-1000.bin") + b"more"])
+def test_of_a_part_that_is_whole_only_one_byte_is_fetched(session, item, sandbox, folder, complete, body):
+    name = "a-1000.bin"
+    folder.mkdir()
+    (folder / f"{name}.part").write_bytes(body)
+    (folder / f"{name}.part.etag").write_text(f'"{md5(content(name))}"')
+    result = download(session, [item(name, checksum="etag")])
+    assert result.all[0].received == (1 if len(body) == 1000 else 1000)
+    complete(name)
