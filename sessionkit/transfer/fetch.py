@@ -150,7 +150,8 @@ class Fetch(Task):
             elif isinstance(came, SessionKitError):
                 raise came
             with closing(Stream(came.response)) as answer:
-                if part is not None:
+                # What it redirects to may have become another file since the last attempt.
+                if part is not None and part.path == self._item.path_for(answer):
                     return self._receive(answer, part, offset)
                 return self._name(answer)
         except RequestError as error:
@@ -183,8 +184,12 @@ class Fetch(Task):
         return sent
 
     def _name(self, answer: Answer) -> Downloaded | None:
-        """Go on with an answer that had to come before the file's name was known."""
+        """Go on with an answer that had to come before the file's name was known, or that changes it."""
         path = self._item.path_for(answer)
+        if self._part is not None:
+            self._part.discard()
+            self._part.close()
+            self._part = None
         if self._refused(answer):
             return Downloaded(self._item, "filtered")
         if os.path.isfile(path):  # noqa: PTH113 - at a fraction of the cost

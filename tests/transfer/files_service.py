@@ -28,6 +28,7 @@ class FilesService(Service):
         self.changed = {}  # name -> other content than its own
         self.headers = {}  # name -> headers in place of the usual
         self.rest_headers = {}  # name -> headers in place of the usual where only the rest is sent
+        self.newest = []  # names, the next to be shown first
         self.stored = {}
         self.ranges = True
         self.under_way = self.most_under_way = 0
@@ -37,6 +38,7 @@ class FilesService(Service):
             Route("/files/{name}", self.get),
             Route("/files/{name}", self.put, methods=["PUT"]),
             Route("/named/{name}", self.named),
+            Route("/latest", self.latest),
         ]
 
     async def get(self, request):
@@ -69,6 +71,9 @@ class FilesService(Service):
 
     async def named(self, request):
         return RedirectResponse(f"/files/{request.path_params['name']}?signed", 302)
+
+    async def latest(self, _):
+        return RedirectResponse(f"/files/{self.newest.pop(0)}", 302)
 
 
 class Files(HttpEngine):

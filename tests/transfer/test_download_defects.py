@@ -6,7 +6,7 @@ import pytest
 from files_service import content, md5
 
 from sessionkit.errors import ConnectionFailed, RequestError
-from sessionkit.transfer import Damaged, download
+from sessionkit.transfer import Damaged, Download, download
 from sessionkit.transfer.part import PartFile
 
 BIG = "big-3000000.bin"
@@ -148,3 +148,14 @@ def test_of_a_part_that_is_whole_only_one_byte_is_fetched(session, item, sandbox
     result = download(session, [item(name, checksum="etag")])
     assert result.all[0].received == (1 if len(body) == 1000 else 1000)
     complete(name)
+
+
+@pytest.mark.parametrize("broken", [1000, 100_000])
+def test_a_newer_file_does_not_get_the_name_of_the_one_that_broke_off(
+    sandbox, session, service, folder, complete, clock, broken
+):
+    service.newest = ["a-200000.bin", "b-200000.bin"]
+    sandbox.fault("truncate", path="/files/a-200000.bin", bytes=broken)
+    newest = Download(f"{sandbox.url}/latest", folder, name=lambda answer: answer.url)
+    assert download(session, [newest], clock=clock).paths == [folder / "b-200000.bin"]
+    complete("b-200000.bin")
