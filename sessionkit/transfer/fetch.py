@@ -93,6 +93,9 @@ class Fetch(Task):
     def finish(self, came: Exchange | SessionKitError | None) -> Downloaded:
         """Bring the file, and say what became of it."""
         record = self._record(came)
+        if record.state != "fetched":  # what was counted came in vain
+            self._meter.expect(-self._expected)
+            self._meter.advance(-self._counted)
         self._meter.end(record.state)
         return record
 
@@ -102,8 +105,6 @@ class Fetch(Task):
         except Stopped:
             return Downloaded(self._item, "cancelled")
         except Exception as error:  # noqa: BLE001 - a batch reports, by file, whatever went wrong
-            self._meter.expect(-self._expected)
-            self._meter.advance(-self._counted)
             return Downloaded(self._item, "failed", received=self._received, error=error)
         finally:
             part, self._part = self._part, None

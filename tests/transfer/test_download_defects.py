@@ -159,3 +159,12 @@ def test_a_newer_file_does_not_get_the_name_of_the_one_that_broke_off(
     newest = Download(f"{sandbox.url}/latest", folder, name=lambda answer: answer.url)
     assert download(session, [newest], clock=clock).paths == [folder / "b-200000.bin"]
     complete("b-200000.bin")
+
+
+def test_what_came_of_a_file_that_is_left_out_after_all_does_not_count(session, item, sandbox, clock):
+    sandbox.fault("truncate")
+    seen = []
+    accept = iter([True, False])
+    result = download(session, [item(BIG)], accept=lambda _: next(accept), clock=clock, progress=seen.append)
+    assert result.all[0].state == "filtered"
+    assert (seen[-1].bytes, seen[-1].total, seen[-1].filtered) == (0, 0, 1)
