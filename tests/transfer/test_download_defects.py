@@ -104,6 +104,18 @@ def test_a_file_that_is_whole_is_not_fetched_because_there_is_a_part_of_it_too(
     complete("a-1000.bin")
 
 
+def test_a_part_that_another_left_meanwhile_is_taken_without_its_note(tmp_path):
+    path, beside, note = (tmp_path / f"a{end}" for end in ("", ".part", ".part.etag"))
+    with PartFile(path) as part:
+        part.begin('"newer"', None, 100_000)
+        beside.write_bytes(b"older")
+        note.write_text('"older"')
+        part.write(bytes(100_000))
+        assert not note.exists()
+        part.complete()
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_nothing_is_left_of_a_second_writer_that_broke_off(tmp_path):
     path = tmp_path / "a"
     with PartFile(path) as first:
