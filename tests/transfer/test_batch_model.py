@@ -18,6 +18,7 @@ from transfer_model import SCALED_FETCH, SCALED_PART
 from sessionkit.errors import SessionKitError
 from sessionkit.http import RetryPolicy
 from sessionkit.testing import ManualClock
+from sessionkit.testing.tools import wait_until
 from sessionkit.transfer import Download, download, fetch, part
 
 SIZES = (0, 1, 20, 60, 100, 300, 500)
@@ -37,6 +38,11 @@ class Service(ScriptedFiles):
         if self.interrupts == len(self.wanted):
             signal.raise_signal(signal.SIGINT)
         return super().answer(method, path, headers, body)
+
+
+def is_quiet():
+    """Whether no batch is under way."""
+    return not any(thread.name.startswith("sessionkit-many") for thread in threading.enumerate())
 
 
 class Spoilt(Exception):
@@ -135,7 +141,7 @@ class Batch:
 
     def check_folder(self, whole=()):
         """Nothing half done has a real name, and nothing is left but parts that can be carried on."""
-        assert not [thread for thread in threading.enumerate() if thread.name.startswith("sessionkit-many")]
+        wait_until(is_quiet, 5.0)
         there = {path.name: path.read_bytes() for path in self.folder.iterdir()}
         assert set(whole) <= set(there)
         for name, version in self.service.now.items():

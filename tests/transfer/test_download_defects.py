@@ -1,5 +1,6 @@
 """What `test_transfer_model` found, each in as few steps as it takes."""
 
+import threading
 from dataclasses import replace
 
 import pytest
@@ -180,3 +181,17 @@ def test_what_came_of_a_file_that_is_left_out_after_all_does_not_count(session, 
     result = download(session, [item(BIG)], accept=lambda _: next(accept), clock=clock, progress=seen.append)
     assert result.all[0].state == "filtered"
     assert (seen[-1].bytes, seen[-1].total, seen[-1].filtered) == (0, 0, 1)
+
+
+def test_ctrl_c_while_a_batch_begins_ends_it(session, item, sandbox, monkeypatch):
+    class Interrupted(threading.Thread):
+        def start(self):
+            super().start()
+            if self.name == "sessionkit-many":
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading, "Thread", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        download(session, [item(f"f{number}-1000.bin") for number in range(200)], concurrency=1)
+    assert not [each for each in threading.enumerate() if each.name.startswith("sessionkit-many")]
+    assert len(sandbox.requests()) < 20
