@@ -22,7 +22,7 @@ class Version:
         self.content = random.Random(f"{name}{number}").randbytes(size)
         self.corrupt = bytes([*self.content[:-1], self.content[-1] ^ 1]) if size else b""
         self.kind = kind
-        tags = {"md5": f'"{md5(self.content)}"', "own": f'"{name}-{number}"', "weak": f'W/"{name}-{number}"'}
+        tags = {"md5": f'"{md5(self.content)}"', "own": f'"{name}-{number}"', "weak": f'W/"{name}"'}
         self.etag = tags.get(kind, "")
 
 
@@ -51,6 +51,7 @@ class ScriptedFiles(socketserver.ThreadingTCPServer):
         self.latest = "a"
         self.asked = self.planned = 0
         self.forged = set()
+        self.sent = {}  # by who asked: the version of the last answer, if it was whole and proper
         self.stored = {}
 
     def _plan(self, headers, name):
@@ -74,6 +75,7 @@ class ScriptedFiles(socketserver.ThreadingTCPServer):
         if kind == "reset":
             return b"", True
         status, fields, body = self._answer(kind, self.now[name], headers)
+        self.sent[headers.get("x-who")] = self.now[name] if (kind, status) == ("", 200) else None
         return _written(status, fields, body, cut, chunked=kind == "chunked"), cut is not None
 
     def _answer(self, kind, version, headers):

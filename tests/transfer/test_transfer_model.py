@@ -59,7 +59,8 @@ def schedule(rng, length):
             # A body breaks off, the rest comes in another way, and perhaps the file has changed meanwhile.
             steps.append(("plan", "cut", rng.choice([1, 30, 70, 99])))
             steps.append(("plan", rng.choice(PLANS), rng.choice([None, None, 30, 70])))
-            steps.append(("get", who, rng.choice([file, file, "latest"]), "replace", None, None, None))
+            checksum = rng.choice([None, "etag", "right"])
+            steps.append(("get", who, rng.choice([file, file, "latest"]), "replace", None, checksum, None))
             steps.append(("run", who, rng.randint(1, 13)))
             change = ("change", file, rng.choice(SIZES), "own")
             steps.extend(rng.choice([[change], [("back", file)], [("latest", file)], []]))
