@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import secrets
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -191,12 +192,15 @@ class PartFile:
 
     def _open(self) -> None:
         """Take the first place where nobody else is writing."""
-        number = 1
-        while (size := self._claim()) is None:
-            number += 1
+        for part in (self._part, *_spares(self.path)):
+            self._part, self._note = part, f"{part}.etag"
+            size = self._claim()
+            if size is not None:
+                break
             self._is_spare = True
-            self._part = _spare(self.path, number)
-            self._note = f"{self._part}.etag"
+        else:  # so many at once, or a file system without locks
+            self._part = f"{os.fspath(self.path)}.{secrets.token_hex(4)}.part"
+            self._file, size = _opened(self._part), 0
         self._forget_note()
         if size:
             os.ftruncate(self._file, 0)
@@ -260,7 +264,7 @@ class PartFile:
 
 def tidy(path: Path) -> None:
     """Remove what is left of earlier attempts at a file that is there now, but for what is being written."""
-    for part in (f"{os.fspath(path)}.part", *(_spare(path, number) for number in _SPARES)):
+    for part in (f"{os.fspath(path)}.part", *_spares(path)):
         if os.path.exists(part):  # noqa: PTH110 - quicker
             with contextlib.suppress(OSError):
                 _remove(part)
@@ -276,8 +280,8 @@ def _remove(part: str) -> None:
             os.close(claimed[0])
 
 
-def _spare(path: Path, number: int) -> str:
-    return f"{os.fspath(path)}.{number}.part"
+def _spares(path: Path) -> list[str]:
+    return [f"{os.fspath(path)}.{number}.part" for number in _SPARES]
 
 
 def _claimed(part: str) -> tuple[int, int] | None:

@@ -1,6 +1,7 @@
 """What `test_transfer_model` found, each in as few steps as it takes."""
 
 import threading
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
@@ -128,6 +129,20 @@ def test_nothing_is_left_of_a_second_writer_that_broke_off(tmp_path):
             assert sorted(each.name for each in tmp_path.iterdir()) == ["a.2.part", "a.part"]
         assert [each.name for each in tmp_path.iterdir()] == ["a.part"]
     assert sorted(each.name for each in tmp_path.iterdir()) == ["a.part", "a.part.etag"]
+
+
+def test_any_number_may_write_the_same_file_at_once(tmp_path):
+    path = tmp_path / "a"
+    with ExitStack() as all_of_them:
+        parts = [all_of_them.enter_context(PartFile(path)) for _ in range(8)]
+        for number, part in enumerate(parts):
+            part.begin("", None, None)
+            part.write(bytes([number]) * 100_000)
+        assert len(list(tmp_path.iterdir())) == 8
+        for number, part in enumerate(parts):
+            part.complete()
+            assert path.read_bytes() == bytes([number]) * 100_000
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("existing", ["check", "skip", "replace"])
