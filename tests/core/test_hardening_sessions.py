@@ -127,6 +127,69 @@ def test_a_long_block_keeps_no_session_that_was_closed_inside_it(how):
         assert Echo.current().user == "outer"
 
 
+def block(session):
+    with session as entered:
+        yield entered
+
+
+def alive(references):
+    gc.collect()
+    return sum(reference() is not None for reference in references)
+
+
+def test_blocks_that_overlap_one_after_the_other_keep_no_session_that_was_closed():
+    references, before = [], None
+    for number in range(20):
+        generator = block(Echo(f"user{number}"))
+        references.append(weakref.ref(next(generator)))
+        if before is not None:
+            before.close()
+        before = generator
+    assert alive(references) == 1
+    before.close()
+
+
+def test_a_task_that_outlives_the_block_it_was_started_in_keeps_no_session_alive():
+    async def main():
+        end = asyncio.Event()
+        with Echo("ann") as session:
+            made = Echo("made inside")
+            task = asyncio.create_task(end.wait())
+            references = [weakref.ref(session), weakref.ref(made)]
+        del session, made
+        left = alive(references)
+        end.set()
+        await task
+        return left
+
+    assert asyncio.run(main()) == 0
+
+
+def test_two_sessions_asked_for_in_turn_inside_a_block_take_no_more_room_each_time():
+    with Echo("outer"):
+        ann, bob = Echo("ann"), Echo("bob")
+        for _ in range(10):
+            assert Echo("ann") is ann
+            assert Echo("bob") is bob
+        assert [session.user for session in Echo._slot.visible()] == ["bob", "ann", "outer"]
+
+
+def test_what_a_task_asks_for_inside_its_parents_block_leaves_the_parents_order_alone():
+    async def child():
+        assert Echo.current().user == "carl"
+        assert Echo("ann") is Echo.current()
+
+    async def main():
+        with Echo("outer"):
+            ann, bob, carl = Echo("ann"), Echo("bob"), Echo("carl")
+            await asyncio.create_task(child())
+            for session in (carl, bob, ann):
+                assert Echo.current() is session
+                session.close()
+
+    asyncio.run(main())
+
+
 def test_a_pool_worker_keeps_no_session_that_was_closed(server):
     references = []
     with sessionkit.ThreadPoolExecutor(1) as pool:
