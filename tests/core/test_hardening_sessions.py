@@ -17,6 +17,7 @@ import sessionkit
 from sessionkit import Again, CredentialLogin, Done, SessionEngine, fork, reaper
 from sessionkit.errors import SessionClosed
 from sessionkit.http.caching import CachePolicy
+from sessionkit.testing.tools import wait_until
 
 
 class Echo(SessionEngine):
@@ -253,6 +254,11 @@ class Failing:
         raise RuntimeError("a backend's mistake")
 
 
+class Slow:
+    def after_fork_in_child(self):
+        threading.Event().wait(0.2)
+
+
 class Careful:
     anew = False
 
@@ -268,6 +274,35 @@ def test_what_fails_after_a_fork_does_not_keep_the_rest_from_starting_anew():
         os._exit(0 if careful.anew else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert failing is not None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_signs_out_none_of_its_parents_other_threads(tmp_path, monkeypatch):
+    slow = fork.aware(Slow())  # in the child it holds up the sessions, which come after it
+    mine = fork.aware(reaper.Reaper())
+    monkeypatch.setattr(reaper, "adopt", mine.adopt)
+
+    class Loud(Echo):
+        def sign_out(self):
+            (tmp_path / str(os.getpid())).touch()
+
+    def work():
+        Loud()
+        inside.set()
+        leave.wait(10)
+
+    inside, leave = threading.Event(), threading.Event()
+    thread = threading.Thread(target=work)
+    thread.start()
+    inside.wait(10)
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert slow is not None
+    leave.set()
+    thread.join(10)
+    wait_until(lambda: [path.name for path in tmp_path.iterdir()] == [str(os.getpid())])
 
 
 LOGIN = """
