@@ -135,8 +135,11 @@ class Slot:
         self.view.settle(self._others(session), self.view.blocks)
 
     def clear(self) -> None:
-        """Let go of this thread's own sessions."""
-        self.view.settle([], self.view.blocks)
+        """Let go of this thread's own sessions, and of the blocks that were left open in it."""
+        view = self.view
+        view.marker = object()  # as in a new thread: nothing that was entered before applies here
+        view.settle([], 0)
+        self.context.set(None)
 
     def enter(self, session: SessionEngine) -> Entry:
         """Make `session` current in this context until `leave`."""
@@ -401,6 +404,6 @@ def current_sessions() -> list[SessionEngine]:
 
 
 def forget_thread() -> None:
-    """Let go of the sessions this thread has of its own; they close if nobody else holds them."""
+    """Be as a thread that has just begun: its own sessions close if nobody else holds them."""
     for slot in list(_slots.values()):
         slot.clear()

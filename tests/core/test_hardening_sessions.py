@@ -1,5 +1,6 @@
 """Sessions in odd moments: overlapping blocks, closing under way, forks, ends of threads and processes."""
 
+import _thread
 import asyncio
 import gc
 import multiprocessing
@@ -202,6 +203,46 @@ def test_a_pool_worker_keeps_no_session_that_was_closed(server):
         pool.submit(int).result(10)
         gc.collect()
         assert sum(reference() is not None for reference in references) <= 1
+
+
+def test_a_pool_task_does_not_see_the_block_that_an_earlier_one_left_open():
+    left = []
+
+    def leave_one_open():
+        left.append(block(Echo("ann")))
+        next(left[0])
+
+    def enter_and_close_the_other():
+        with Echo("bob") as bob:
+            left.pop().close()
+            return Echo.current() is bob
+
+    with sessionkit.ThreadPoolExecutor(1) as pool:
+        pool.submit(leave_one_open).result(10)
+        assert pool.submit(Echo.get_session).result(10) is None
+        assert pool.submit(enter_and_close_the_other).result(10)
+        assert pool.submit(Echo.get_session).result(10) is None
+
+
+def test_a_foreign_thread_is_not_taken_for_an_earlier_one_of_its_ident():
+    idents, found, done = [], [], _thread.allocate_lock()
+
+    def run(work):
+        def body():
+            idents.append(_thread.get_ident())
+            found.append(work())
+            done.release()
+
+        done.acquire()
+        _thread.start_new_thread(body, ())
+        done.acquire(timeout=10)
+        done.release()
+
+    run(lambda: (Echo("ann"), sessionkit.propagate(Echo.current)))
+    session, ask = found.pop()
+    while len(idents) < 2 or (idents[-1] != idents[0] and len(idents) < 50):
+        run(ask)
+    assert session not in found
 
 
 # --- closing under way ---
