@@ -292,7 +292,7 @@ class SessionEngine(metaclass=Singleton):
     def new_session(cls, *args: Any, **kwargs: Any) -> Self:
         """Close the current session and open another one in its place."""
         cls.close_session()
-        session: Self = cls(*args, **kwargs)
+        session: Self = registry.open_current(cls, args, kwargs)
         return session
 
     @classmethod

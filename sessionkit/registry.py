@@ -251,9 +251,7 @@ class Singleton(ABCMeta):
                 if session is not visible[0]:
                     slot.push(session)
                 return session
-        session = construct(cls, args, kwargs)
-        slot.push(session)
-        return session
+        return open_current(cls, args, kwargs)
 
 
 def _is_named(constructor: inspect.Signature) -> Iterator[bool]:
@@ -261,18 +259,25 @@ def _is_named(constructor: inspect.Signature) -> Iterator[bool]:
         yield parameter.kind not in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
 
 
+def open_current(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A new session of `cls`, which is the current one now."""
+    session = construct(cls, args, kwargs)
+    cls._slot.push(session)
+    return session
+
+
 def construct(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """A session of `cls` that is not current anywhere; a constructor that fails leaves nothing open."""
+    """A session of `cls` that is not current anywhere; one that fails to open leaves nothing open."""
     session = cls.__new__(cls, *args, **kwargs)
     try:
         session.__init__(*args, **kwargs)
+        session.arguments = fingerprint(cls, args, kwargs)
+        track(session)
+        session.announce_opened()
     except BaseException:
         if not session.closed:
             session.close()
         raise
-    session.arguments = fingerprint(cls, args, kwargs)
-    track(session)
-    session.announce_opened()
     return session
 
 

@@ -248,6 +248,45 @@ def test_a_foreign_thread_is_not_taken_for_an_earlier_one_of_its_ident():
 # --- closing under way ---
 
 
+class Leaving(Echo):
+    """Somebody with something to do on the way out."""
+
+    __metakey__ = "test.hardening.leaving"
+
+    def __init__(self, user="ann", *, leave=lambda session: None, **given):
+        self.leave, self.dropped = leave, 0
+        super().__init__(user)
+        if "hub" in given:
+            self._hub_factory = given["hub"]
+
+    def sign_out(self):
+        self.leave(self)
+
+    def on_close(self):
+        self.dropped += 1
+
+
+def test_new_session_makes_a_new_one_though_one_of_the_same_arguments_is_open_below():
+    ann, bob = Echo("ann"), Echo("bob")
+    new = Echo.new_session("ann")
+    assert new is not ann
+    assert (ann.closed, bob.closed) == (False, True)
+    assert Echo("ann") is Echo.current() is new
+
+
+def test_a_hub_that_cannot_be_made_leaves_no_session_open():
+    def refuse(session):
+        made.append(session)
+        raise ValueError("no hub today")
+
+    made = []
+    with pytest.raises(ValueError, match="no hub today"):
+        Leaving(hub=refuse)
+    assert len(made) == 1
+    assert (made[0].closed, made[0].dropped) == (True, 1)
+    assert Leaving.get_session() is None
+
+
 class Job(Echo):
     __metakey__ = "test.hardening.job"
     polls = 0
