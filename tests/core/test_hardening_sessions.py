@@ -266,6 +266,78 @@ class Leaving(Echo):
         self.dropped += 1
 
 
+def interrupt(_):
+    raise KeyboardInterrupt
+
+
+def test_an_interrupt_while_signing_out_leaves_a_closed_session_without_connections():
+    session = Leaving(leave=interrupt)
+    heard = []
+    session.event_hub.subscribe("topic=sessionkit.session.closed", heard.append)
+    with pytest.raises(KeyboardInterrupt):
+        session.close()
+    assert (session.closed, session.dropped) == (True, 1)
+    assert len(heard) == 1
+    assert session not in sessionkit.sessions()
+    session.close()
+    assert session.dropped == 1
+
+
+def test_an_interrupt_while_a_block_signs_out_restores_what_was_current():
+    before = Leaving("before")
+    with pytest.raises(KeyboardInterrupt), Leaving(leave=interrupt) as session:
+        pass
+    assert session.closed
+    assert Leaving.current() is before
+
+
+def test_a_session_that_is_signing_out_takes_no_calls_but_its_own():
+    seen = []
+
+    def leave(session):
+        seen.append(session.execute("my own"))
+        for each in (session, twin):
+            thread = threading.Thread(target=lambda each=each: seen.append(refused(each)))
+            thread.start()
+            thread.join(10)
+
+    def refused(session):
+        with pytest.raises(SessionClosed) as caught:
+            session.execute("somebody else's")
+        return type(caught.value)
+
+    session = Leaving(leave=leave)
+    twin = session.sibling()
+    session.close()
+    assert seen == ["my own", SessionClosed, SessionClosed]
+
+
+def test_a_session_may_be_closed_by_what_interrupts_its_closing():
+    """A signal's handler runs between any two lines, in the thread that was closing."""
+    code, before = SessionEngine.close.__code__, sys.gettrace()
+
+    def traced(frame, event, _):
+        nonlocal left
+        if frame.f_code is code and frame.f_locals["self"] is session:
+            left -= event == "line"
+            if left == 0:
+                sys.settrace(None)
+                session.close()
+        return traced
+
+    for step in range(1, 50):
+        session, left = Leaving(), step
+        sys.settrace(traced)
+        try:
+            session.close()
+        finally:
+            sys.settrace(before)
+        assert (session.closed, session.dropped) == (True, 1)
+        if left > 0:  # it has not so many lines
+            break
+    assert 5 < step < 49
+
+
 def test_new_session_makes_a_new_one_though_one_of_the_same_arguments_is_open_below():
     ann, bob = Echo("ann"), Echo("bob")
     new = Echo.new_session("ann")
