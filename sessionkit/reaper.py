@@ -70,6 +70,9 @@ class Reaper:
                 running.release()
                 if forgotten.empty() or not running.acquire(blocking=False):
                     return
+            except BaseException:
+                # Nobody is told by raising it, and without this thread all the others would stay signed in.
+                log.debug("a forgotten session did not close cleanly", exc_info=True)
 
 
 def _close(session: Closable) -> None:

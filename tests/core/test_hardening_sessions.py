@@ -550,6 +550,21 @@ def test_a_reaper_that_gets_no_thread_tries_again_with_the_next_session(monkeypa
     assert closed.wait(10)
 
 
+def test_a_reaper_survives_whatever_ends_a_closing():
+    mine, closed = reaper.Reaper(), threading.Event()
+
+    class Session:
+        def __init__(self, close):
+            self.close = close
+
+    def cancelled():
+        raise asyncio.CancelledError
+
+    mine.adopt(Session(cancelled))
+    mine.adopt(Session(closed.set))
+    assert closed.wait(10)
+
+
 def test_a_worker_keeps_its_sibling_and_gets_another_when_it_was_closed():
     with Echo("ann"), sessionkit.ThreadPoolExecutor(1) as pool:
         first = pool.submit(Echo.current).result(10)
