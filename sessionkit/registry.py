@@ -134,6 +134,10 @@ class Slot:
         """Take `session` off this thread's own; what was below it is current again."""
         self.view.settle(self._others(session), self.view.blocks)
 
+    def forget_closed(self) -> None:
+        """Let go of this thread's own sessions that were closed elsewhere."""
+        self.view.settle([session for session in self.view.own if not session.closed], self.view.blocks)
+
     def clear(self) -> None:
         """Let go of this thread's own sessions, and of the blocks that were left open in it."""
         view = self.view
@@ -285,6 +289,8 @@ def _lookups(cls: Any, slot: Slot) -> tuple[Callable[[], Any], Callable[[], Any]
     view, context = slot.view, slot.context.get
 
     def search() -> Any:
+        if view.own and view.own[-1].closed:  # by another thread, and nobody else may hold it any more
+            slot.forget_closed()
         entry = context()
         if entry is not None and entry.thread is view.marker:
             session: Any = entry.session

@@ -167,6 +167,17 @@ def test_a_task_that_outlives_the_block_it_was_started_in_keeps_no_session_alive
     assert asyncio.run(main()) == 0
 
 
+def test_a_session_closed_by_another_thread_is_forgotten_by_its_own():
+    session = Echo("ann")
+    thread = threading.Thread(target=session.close)
+    thread.start()
+    thread.join(10)
+    reference = weakref.ref(session)
+    del session, thread
+    assert Echo.get_session() is None
+    assert alive([reference]) == 0
+
+
 def test_two_sessions_asked_for_in_turn_inside_a_block_take_no_more_room_each_time():
     with Echo("outer"):
         ann, bob = Echo("ann"), Echo("bob")
