@@ -6,20 +6,14 @@ import contextvars
 import gc
 import os
 import pickle
-import random
 from contextlib import suppress
 from functools import partial
 
 from current_model import (
     KINDS,
     MOST_PLACES,
-    TROUBLES,
-    USERS,
-    Account,
     Difference,
     Frame,
-    Loud,
-    Other,
     Place,
     Service,
     TaskPlace,
@@ -44,29 +38,18 @@ import sessionkit
 from sessionkit import reaper
 from sessionkit.errors import SessionClosed
 
-WEIGHTS = {"call": 8, "enter": 9, "leave": 9, "detach": 2, "close": 3, "close_session": 2, "new_session": 2}
-WEIGHTS |= {"use": 2, "drop": 5, "copy": 3, "task": 3, "end_place": 3, "end_thread": 2, "pool": 2}
-WEIGHTS |= {"collect": 1}
-
-
-def steps_of(seed, length=40, forks=False):
-    """A random history."""
-    rng = random.Random(seed)
-    weights = WEIGHTS | ({"fork": 3} if forks else {})
-    steps = []
-    for kind in rng.choices(list(weights), list(weights.values()), k=length):
-        numbers = [rng.randrange(12) for _ in range(2)]
-        trouble = rng.choice(TROUBLES) if rng.random() < 0.15 else None
-        who = KINDS.index(rng.choice(KINDS)), rng.choice(USERS)
-        steps.append((kind, *numbers, who, rng.choice(("close", "throw", "finish", "drop")), trouble))
-    return steps
-
 
 class World:
-    """Two threads, and what there is in them."""
+    """Two threads, and what there is in them.
 
-    def __init__(self):
-        self.service = Account.service = Service()
+    Args:
+        kinds: A session class, a subclass of it, and another one with another `__metakey__`.
+    """
+
+    def __init__(self, kinds=KINDS):
+        self.kinds, self.service = kinds, Service()
+        for kind in kinds:
+            kind.service = self.service
         self.told = []
         self.workers = [Worker(), Worker()]
         self.places = [Place(worker) for worker in self.workers]
@@ -84,7 +67,7 @@ class World:
         kind, one, two, (who, user), how, trouble = step
         self.service.trouble = {} if trouble is None else dict([trouble])
         self.going_wrong = dict(self.service.trouble)
-        getattr(self, f"do_{kind}")(one, two, KINDS[who], user, how)
+        getattr(self, f"do_{kind}")(one, two, self.kinds[who], user, how)
         self.check(step)
 
     def expect(self, what, got, wanted):
@@ -227,7 +210,7 @@ class World:
         if number is not None:
             session, place = self.held[number], self.place(one)
             wanted = SessionClosed if self.told[number].closed else "x"
-            self.expect("used", place.do(lambda: session.execute("x")), wanted)
+            self.expect("used", place.do(session.ask), wanted)
             self.expect("pickled", place.do(lambda: pickle.dumps(session)), TypeError)
 
     def do_drop(self, one, two, kind, user, how):
@@ -269,14 +252,15 @@ class World:
         """A task of a pool sees siblings of who is current here, and leaves nothing behind."""
         self.pool = self.pool or sessionkit.ThreadPoolExecutor(1)
         place, pool = self.place(one), self.pool
-        wanted = [self.number(current(place, each)) for each in (Account, Loud, Other)]
-        top = [next(seen(place, each), None) for each in (Account, Other)]
-        loud = wanted[1] if top[0] is not None and issubclass(top[0].kind, Loud) else None
-        wanted = [wanted[0], loud, wanted[2]]
+        account, loud, other = self.kinds
+        wanted = self.wanted(place)
+        top = next(seen(place, account), None)
+        if top is not None and not issubclass(top.kind, loud):
+            wanted[1] = None  # what is below the current one stays here
 
         def task():
-            found = look()
-            current = [each.get_session() for each in (Account, Other)]
+            found = look(self.kinds)
+            current = [each.get_session() for each in (account, other)]
             if any(not session._is_sibling for session in current if session is not None):
                 return "a session of another thread"
             return found
@@ -284,17 +268,17 @@ class World:
         self.expect("the pool saw", place.do(lambda: pool.submit(task).result(30)), wanted)
 
         def leave_one():
-            Other("left")
-            return Other.current().number
+            other("left")
+            return other.current().number
 
         self.service.trouble, self.going_wrong = {}, {}
-        left = Told(len(self.told), Other, "left")
+        left = Told(len(self.told), other, "left")
         self.told.append(left)
         self.expect("made in the pool", place.do(lambda: pool.submit(leave_one).result(30)), left.number)
 
     def do_fork(self, one, two, kind, user, how):
         place = self.place(one)
-        wanted = [self.number(current(place, each)) for each in (Account, Loud, Other)]
+        wanted = self.wanted(place)
 
         def fork():
             child = os.fork()
@@ -308,16 +292,15 @@ class World:
         self.service.trouble, self.going_wrong = {}, {}
         self.expect("the child ended with", place.do(fork), 0)
 
-    @staticmethod
-    def in_child(wanted):
-        if look() != wanted:
+    def in_child(self, wanted):
+        if look(self.kinds) != wanted:
             return 2
         inherited = sessionkit.sessions()
         if not all(session.inherited for session in inherited):
             return 3
         for session in inherited:
             session.close()
-        return 4 if look() != [None, None, None] else 0
+        return 4 if look(self.kinds) != [None, None, None] else 0
 
     def do_collect(self, one, two, kind, user, how):
         self.collect()
@@ -332,10 +315,13 @@ class World:
             found |= {item.told.number for item in chain if item.open and item.block is not None}
         return found
 
+    def wanted(self, place):
+        return [self.number(current(place, each)) for each in self.kinds]
+
     def check(self, step):
         for number, place in enumerate(self.places):
-            wanted = [self.number(current(place, each)) for each in (Account, Loud, Other)]
-            self.expect(f"current at place {number} after {step[0]}", place.do(look), wanted)
+            found = place.do(partial(look, self.kinds))
+            self.expect(f"current at place {number} after {step[0]}", found, self.wanted(place))
         reachable = self.reachable()
         if len(self.service.seen) != len(self.told):
             raise Difference(f"{len(self.service.seen)} sessions instead of {len(self.told)}")
@@ -386,9 +372,9 @@ def settle():
         marker.wait(30)
 
 
-def play(steps):
-    """Live through `steps`; raises `Difference`. How many sessions there were."""
-    world = World()
+def play(steps, **given):
+    """Live through `steps` in a world; raises `Difference`. How many sessions there were."""
+    world = World(**given)
     try:
         for step in steps:
             world.take(step)

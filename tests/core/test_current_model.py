@@ -1,21 +1,24 @@
 """At every place the current session is the one of the table, whatever happened before and elsewhere.
 
-`current_model` explains the places and `current_world` the steps. When a random history goes wrong, the test
+`current_model` explains the places and the table, `current_world` the steps. When a random history goes wrong, the test
 fails with the shortest part of it that does; it belongs into `ONCE_WRONG` then.
 """
 
 import gc
 import logging
 import os
+from collections import Counter
 
 import pytest
-from current_model import Difference
-from current_world import play, steps_of
+from current_model import Counted, Difference, steps_of
+from current_world import play
 from shrinking import shortest, told
 
 from sessionkit import SessionEngine, reaper, registry, threads
+from sessionkit_dyn import DynectSession
+from sessionkit_dyn.sandbox import DynService
 
-WORLDS, FORKING = range(24), range(100, 104)
+WORLDS, FORKING = range(14), range(100, 102)
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +56,37 @@ def test_dozens_of_random_histories_are_as_the_table_says():
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_few_random_histories_with_forks_are_as_the_table_says():
     assert not search(FORKING, forks=True)
+
+
+class Dyn(Counted, DynectSession):
+    """A real session of the sandbox's, which signs in at once."""
+
+    __metakey__ = "model.dyn"
+
+    def __init__(self, user="ann"):
+        super().__init__(user)
+
+    def ask(self):
+        self.keep_alive()
+        return "x"
+
+
+class LoudDyn(Dyn):
+    """Found where a Dyn is asked for."""
+
+
+class OtherDyn(Dyn):
+    __metakey__ = "model.dyn.other"
+
+
+@pytest.mark.parametrize("sandbox_options", [{"services": [DynService]}])
+def test_a_few_random_histories_of_real_sessions_give_every_token_back(sandbox, monkeypatch):
+    for name, value in sandbox.env.items():
+        monkeypatch.setenv(name, value)
+    count = sum(play(steps_of(seed, length=25), kinds=(Dyn, LoudDyn, OtherDyn)) for seed in range(3))
+    asked = Counter(seen.method for seen in sandbox.requests(path="/REST/Session*"))
+    assert asked["POST"] == asked["DELETE"] == count > 10
+    assert not sandbox.connections
 
 
 @pytest.mark.soak
