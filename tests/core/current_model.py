@@ -33,16 +33,8 @@ class Difference(AssertionError):
 # --- histories ---
 
 WEIGHTS = {"call": 8, "enter": 9, "leave": 9, "detach": 2, "close": 3, "close_session": 2}
-WEIGHTS |= {
-    "use": 2,
-    "drop": 5,
-    "copy": 3,
-    "task": 3,
-    "end_place": 3,
-    "end_thread": 2,
-    "pool": 2,
-    "collect": 1,
-}
+WEIGHTS |= {"new_session": 2, "use": 2, "drop": 5, "copy": 3, "task": 3, "end_place": 3}
+WEIGHTS |= {"end_thread": 2, "pool": 2, "collect": 1}
 
 
 def steps_of(seed, length=40, forks=False):

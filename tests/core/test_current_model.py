@@ -1,7 +1,7 @@
 """At every place the current session is the one of the table, whatever happened before and elsewhere.
 
-`current_model` explains the places and the table, `current_world` the steps. When a random history goes wrong, the test
-fails with the shortest part of it that does; it belongs into `ONCE_WRONG` then.
+`current_model` explains the places and the table, `current_world` the steps. When a random history goes
+wrong, the test fails with the shortest part of it that does; it belongs into `ONCE_WRONG` then.
 """
 
 import gc
@@ -19,6 +19,29 @@ from sessionkit_dyn import DynectSession
 from sessionkit_dyn.sandbox import DynService
 
 WORLDS, FORKING = range(14), range(100, 102)
+
+ONCE_WRONG = {
+    "a context that was copied in a block kept its session alive": [
+        ("enter", 0, 10, (0, "carl"), "close", None),
+        ("copy", 0, 0, (0, None), "close", None),
+        ("leave", 0, 0, (0, None), "close", None),
+        ("collect", 0, 0, (0, None), "close", None),
+    ],
+    "an interrupt while signing out left the session open and its connections too": [
+        ("call", 0, 1, (2, "bob"), "close", None),
+        ("close", 0, 0, (0, None), "close", ("sign_out", KeyboardInterrupt)),
+    ],
+    "a new session was an old one": [
+        ("call", 0, 1, (0, "ann"), "close", None),
+        ("call", 0, 1, (0, "bob"), "close", None),
+        ("new_session", 0, 1, (0, "ann"), "close", None),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", ONCE_WRONG)
+def test_nothing_is_wrong_that_was_wrong_once(name):
+    assert not wrong(ONCE_WRONG[name])
 
 
 @pytest.fixture(autouse=True)
