@@ -44,14 +44,15 @@ def test_nothing_is_wrong_that_was_wrong_once(name):
     assert not wrong(ONCE_WRONG[name])
 
 
-@pytest.fixture(autouse=True)
-def quick(caplog):
-    """Without the logs of what goes wrong on purpose, nor a look at the whole program at each collection."""
-    caplog.set_level(logging.CRITICAL)
+@pytest.fixture(scope="module", autouse=True)
+def quick():
+    """Without a look at the whole program at each collection, nor the logs of what goes wrong on purpose."""
+    logging.disable(logging.CRITICAL)
     gc.collect()
     gc.freeze()
     yield
     gc.unfreeze()
+    logging.disable(logging.NOTSET)
 
 
 def wrong(steps):
