@@ -15,6 +15,7 @@ from sessionkit.http.message import Headers, Origin, encode, redacted_url
 from sessionkit.http.retry import retry_after
 from sessionkit.outcome import Done, Failed, Outcome, Renew
 from sessionkit_dyn import calls, envelope, errors
+from sessionkit_dyn.calls import DynectRequest
 from sessionkit_dyn.changeset import publishes, target
 from sessionkit_dyn.login import DynectLogin
 from sessionkit_dyn.waiting import Progress, Waiting
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from sessionkit.clock import Deadline
     from sessionkit.outcome import Again, Attempt
+    from sessionkit.tokens import Token
 
 
 _BODIES: Final = frozenset({"POST", "PUT"})
@@ -61,7 +63,7 @@ class DynectProtocol(HttpEngine):
             headers.update(call.headers)
         url = f"{self.base_url}{calls.rest_path(call.uri)}"
         body = encode(call.args or {}) if call.args or call.method in _BODIES else None
-        return Request(call.method, url, headers, body, stream=call.stream, signed=call.signed)
+        return DynectRequest(call.method, url, headers, body, stream=call.stream, signed=call.signed)
 
     def sign(self, request: Request, deadline: Deadline) -> Request:
         """Sign; notice that the token is another one, and do not publish what is no longer there."""
@@ -69,6 +71,8 @@ class DynectProtocol(HttpEngine):
         changeset = self.login.changeset
         if signed.token is not changeset.token and signed.token is not None:
             self._tell_lost(changeset.signed_with(signed.token))
+        if isinstance(signed, DynectRequest):
+            signed.accepted = changeset.accepted
         if changeset.has_lost:
             self._check_publish(signed)
         return signed
@@ -90,13 +94,9 @@ class DynectProtocol(HttpEngine):
         """After a lost connection repeat what cannot be done twice by it: readings, not additions."""
         if isinstance(error, errors.DynectError):
             return Failed(error)
-        if isinstance(request, Request) and calls.is_poll(request.url):
-            if isinstance(error, CallTimeout):
-                return Failed(self._still_running(call, request.url, error.message))
-            call = replace(call, method="GET")
-        elif calls.may_be_repeated(call):
-            call = replace(call, method="GET")
-        return super().recover(error, call, request, attempts)
+        if isinstance(request, Request) and calls.is_poll(request.url) and isinstance(error, CallTimeout):
+            return Failed(self._still_running(call, request.url, error.message))
+        return super().recover(error, _as_asked(request, call), request, attempts)
 
     def on_again(self, again: Again, call: Call) -> None:
         """Tell the hub and `progress` what is being waited for."""
@@ -113,19 +113,26 @@ class DynectProtocol(HttpEngine):
         answer.setdefault("data", {})
         answer.setdefault("msgs", [])
         answer.setdefault("job_id", None)
-        if call.method != "GET" and self.login.changeset.succeeded(call, response.request.token):
-            self._tell_lost([call])
+        asked = _answered(response.request)
+        if call.method != "GET":
+            self.carried_out(call, asked.token, getattr(asked, "accepted", None))
         return Done(answer)
 
+    def carried_out(self, call: Call, token: Token | None, accepted: int | None = None) -> None:
+        """Note what a call has changed, by the answer to it or, when that was lost, by a look at the zone."""
+        if self.login.changeset.succeeded(call, token, accepted):
+            self._tell_lost([call])
+
     def _refusal(self, response: Response, call: Call, answer: dict[str, Any]) -> Outcome:
+        asked = response.request
         said = envelope.messages(answer)
         attempts = response.attempts
         error = envelope.failure(response, call, answer, said)
-        if envelope.token_refused(said, response.status) and response.request.token is not None:
+        if envelope.token_refused(said, response.status) and asked.token is not None:
             # A token that is no good needs no logging out.
             signing_out = call.method == "DELETE" and target(call)[0] == "Session"
             return Done(answer) if signing_out else Renew(error)
-        if calls.is_poll(response.request.url) and error.code == "NOT_FOUND" and _renewed(attempts):
+        if calls.is_poll(asked.url) and error.code == "NOT_FOUND" and _renewed(attempts):
             return self._job_gone(response, call, error)
         if self.retry.attempts <= 1 or getattr(call, "final", False):
             return Failed(error)
@@ -137,7 +144,7 @@ class DynectProtocol(HttpEngine):
         if task is not None:
             return Waiting("task", attempts, error, number=task or None)
         if response.status >= 500:
-            return self.again_or(error, _as_asked(response, call), attempts)
+            return self.again_or(error, _as_asked(asked, call), attempts)
         return Failed(error)
 
     def _limited(self, response: Response, error: RequestError) -> Outcome:
@@ -163,7 +170,7 @@ class DynectProtocol(HttpEngine):
             return self._limited(response, error)
         if response.status < 500:
             return Failed(error)
-        return self.again_or(error, _as_asked(response, call), response.attempts)
+        return self.again_or(error, _as_asked(response.request, call), response.attempts)
 
     def _job(self, response: Response, call: Call, answer: dict[str, Any] | None) -> Outcome:
         """The call has become a job: ask for its end."""
@@ -178,7 +185,7 @@ class DynectProtocol(HttpEngine):
                 return Failed(self._astray(response, call, "a job without a number"))
         url = f"{self.base_url}{calls.JOB}{number}/"
         error = self._still_running(call, url, f"job {number} has not ended yet", number)
-        request = Request("GET", url, self._headers, b"")
+        request = DynectRequest("GET", url, self._headers, b"", after=_answered(response.request))
         return Waiting("job", response.attempts, error, number=number, request=request)
 
     def _job_gone(self, response: Response, call: Call, error: RequestError) -> Outcome:
@@ -250,13 +257,17 @@ class DynectProtocol(HttpEngine):
             )
 
 
+def _answered(request: Request) -> Request:
+    """The request that an answer is the answer of: for a poll, the one that became the job."""
+    return request.answered if isinstance(request, DynectRequest) else request
+
+
 def _renewed(attempts: Sequence[Attempt]) -> bool:
     """Whether the token was renewed right before this attempt."""
     return bool(attempts) and attempts[-1].cause == Renew.reason
 
 
-def _as_asked(response: Response, call: Call) -> Call:
-    """The call as far as repeating it is concerned: a poll and a report only read."""
-    if calls.is_poll(response.request.url) or calls.may_be_repeated(call):
-        return replace(call, method="GET")
-    return call
+def _as_asked(request: Any, call: Call) -> Call:
+    """The call as far as repeating it is concerned: a poll, a look and a report only read."""
+    reads = isinstance(request, Request) and request.method == "GET"
+    return replace(call, method="GET") if reads or calls.may_be_repeated(call) else call
