@@ -132,8 +132,9 @@ class DynectProtocol(HttpEngine):
             # A token that is no good needs no logging out.
             signing_out = call.method == "DELETE" and target(call)[0] == "Session"
             return Done(answer) if signing_out else Renew(error)
-        if calls.is_poll(asked.url) and error.code == "NOT_FOUND" and _renewed(attempts):
-            return self._job_gone(response, call, error)
+        if error.code == "NOT_FOUND":
+            if _orphaned(asked):
+                return self._job_gone(response, call, error)
         if self.retry.attempts <= 1 or getattr(call, "final", False):
             return Failed(error)
         if answer["status"] == "running":
@@ -142,7 +143,9 @@ class DynectProtocol(HttpEngine):
             return self._limited(response, error)
         task = envelope.blocking_task(said)
         if task is not None:
-            return Waiting("task", attempts, error, number=task or None)
+            # A job's answer stays what it is: it is the call that is to be asked again.
+            again = _answered(asked) if calls.is_poll(asked.url) else None
+            return Waiting("task", attempts, error, number=task or None, request=again)
         if response.status >= 500:
             return self.again_or(error, _as_asked(asked, call), attempts)
         return Failed(error)
@@ -190,12 +193,17 @@ class DynectProtocol(HttpEngine):
 
     def _job_gone(self, response: Response, call: Call, error: RequestError) -> Outcome:
         """The job went with the token that began it: read again, but do not change anything twice."""
-        if call.method == "GET":
-            return Waiting("job", response.attempts, error, request=self.prepare(call), delay=0.0)
-        error.hint = (
-            "the job was lost with its token and may or may not have been done: look before repeating"
+        asked = _answered(response.request)
+        if asked.method == "GET":
+            return Waiting("job", response.attempts, error, request=asked, delay=0.0)
+        doing = errors.BY_METHOD.get(call.method, errors.DynectError)
+        return Failed(
+            doing(
+                f"the token ended, and with it the job of {call}, which may have been done",
+                hint="look before asking again",
+                **envelope.details(response, call),
+            )
         )
-        return Failed(error)
 
     def _is_ours(self, location: str) -> bool:
         try:
@@ -262,9 +270,10 @@ def _answered(request: Request) -> Request:
     return request.answered if isinstance(request, DynectRequest) else request
 
 
-def _renewed(attempts: Sequence[Attempt]) -> bool:
-    """Whether the token was renewed right before this attempt."""
-    return bool(attempts) and attempts[-1].cause == Renew.reason
+def _orphaned(poll: Request) -> bool:
+    """Whether it asks for a job that was begun with another token, and so ended with it."""
+    began = _answered(poll)
+    return began is not poll and began.token != poll.token
 
 
 def _as_asked(request: Any, call: Call) -> Call:

@@ -109,6 +109,41 @@ def test_when_it_cannot_be_looked_the_loss_is_raised(sandbox, dyn, zone):
         zone.add_record("www", "A", "192.0.2.1")
 
 
+# --- jobs ---
+
+
+def renew(sandbox, dyn):
+    """Let the token end and another call renew it, while the first one waits for its job."""
+
+    def meanwhile(_):
+        dyn.progress = None
+        sandbox.fault("revoke_token")
+        get_all_zones(session=dyn)
+
+    dyn.progress = meanwhile
+
+
+def test_a_job_that_went_with_its_token_is_not_called_not_found(sandbox, dyn, zone):
+    sandbox.fault("job", method="POST", polls=0)
+    renew(sandbox, dyn)
+    with pytest.raises(errors.DynectCreateError, match="may have been done") as caught:
+        zone.add_record("www", "A", "192.0.2.1")
+    assert not isinstance(caught.value, NotFound)
+
+
+def test_a_reading_whose_job_went_with_its_token_reads_again(sandbox, dyn, zone):
+    sandbox.fault("job", method="GET", polls=0)
+    renew(sandbox, dyn)
+    assert zone.refresh().serial == 1
+
+
+def test_a_call_whose_job_met_a_task_is_asked_again(sandbox, dyn, zone):
+    sandbox.fault("job", method="POST", polls=0)
+    sandbox.fault("body", method="GET", path="/REST/Job/*", body=json.dumps(BLOCKED))
+    with pytest.raises(Conflict, match="duplicate"):  # here it was carried out, and so is there already
+        zone.add_record("www", "A", "192.0.2.1")
+
+
 # --- waiting and saying ---
 
 
