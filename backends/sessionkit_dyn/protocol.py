@@ -135,6 +135,9 @@ class DynectProtocol(HttpEngine):
         if error.code == "NOT_FOUND":
             if _orphaned(asked):
                 return self._job_gone(response, call, error)
+            if _answered(asked).method == "DELETE" and any(attempt.in_doubt for attempt in attempts):
+                # An earlier attempt, of which nothing was heard, has done it; or it is gone all the same.
+                return self._success(response, call, {**answer, "status": "success", "data": {}})
         if self.retry.attempts <= 1 or getattr(call, "final", False):
             return Failed(error)
         if answer["status"] == "running":

@@ -109,6 +109,20 @@ def test_when_it_cannot_be_looked_the_loss_is_raised(sandbox, dyn, zone):
         zone.add_record("www", "A", "192.0.2.1")
 
 
+def test_a_deletion_whose_answer_is_lost_has_succeeded_when_nothing_is_there_any_more(sandbox, dyn, zone):
+    record = zone.add_record("www", "A", "192.0.2.1")
+    zone.publish()
+    record = zone.get_all_records_by_type("A")[0]
+    sandbox.fault("lost_reply", method="DELETE", path="/REST/ARecord/*")
+    record.delete()
+    assert listed(dyn) == [f"DELETE /REST/ARecord/test.example/www.test.example/{record.record_id}/"]
+    sandbox.fault("lost_reply", method="DELETE", path="/REST/Zone/*")
+    zone.delete()
+    assert dyn.pending_changes == {}
+    with pytest.raises(NotFound):
+        zone.delete()
+
+
 # --- jobs ---
 
 
