@@ -13,7 +13,7 @@ from sessionkit.errors import CallTimeout, RequestError, UnexpectedResponse
 from sessionkit.http import Call, HttpEngine, Request, Response
 from sessionkit.http.message import Headers, Origin, encode, redacted_url
 from sessionkit.http.retry import retry_after
-from sessionkit.outcome import Done, Failed, Outcome, Renew
+from sessionkit.outcome import Again, Done, Failed, Outcome, Renew
 from sessionkit_dyn import calls, envelope, errors
 from sessionkit_dyn.calls import DynectRequest
 from sessionkit_dyn.changeset import publishes, target
@@ -22,9 +22,10 @@ from sessionkit_dyn.waiting import Progress, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import TypeGuard
 
     from sessionkit.clock import Deadline
-    from sessionkit.outcome import Again, Attempt
+    from sessionkit.outcome import Attempt
     from sessionkit.tokens import Token
 
 
@@ -83,12 +84,14 @@ class DynectProtocol(HttpEngine):
             return super().process(response, call)
         answer = envelope.decode(response)
         if response.status == 307 or (answer is not None and answer["status"] == "incomplete"):
-            return self._job(response, call, answer)
-        if answer is None:
-            return self._no_envelope(response, call)
-        if answer["status"] == "success":
-            return self._success(response, call, answer)
-        return self._refusal(response, call, answer)
+            outcome = self._job(response, call, answer)
+        elif answer is None:
+            outcome = self._no_envelope(response, call)
+        elif answer["status"] == "success":
+            outcome = self._success(response, call, answer)
+        else:
+            outcome = self._refusal(response, call, answer)
+        return self._of_publication(outcome, call, response.request)
 
     def recover(self, error: RequestError, call: Call, request: Any, attempts: Sequence[Attempt]) -> Outcome:
         """After a lost connection repeat what cannot be done twice by it: readings, not additions."""
@@ -96,7 +99,8 @@ class DynectProtocol(HttpEngine):
             return Failed(error)
         if isinstance(request, Request) and calls.is_poll(request.url) and isinstance(error, CallTimeout):
             return Failed(self._still_running(call, request.url, error.message))
-        return super().recover(error, _as_asked(request, call), request, attempts)
+        outcome = super().recover(error, _as_asked(request, call), request, attempts)
+        return self._of_publication(outcome, call, request)
 
     def on_again(self, again: Again, call: Call) -> None:
         """Tell the hub and `progress` what is being waited for."""
@@ -114,6 +118,11 @@ class DynectProtocol(HttpEngine):
         answer.setdefault("msgs", [])
         answer.setdefault("job_id", None)
         asked = _answered(response.request)
+        if _is_look(asked):
+            return self._looked(call, answer, asked)
+        return self._done(call, answer, asked)
+
+    def _done(self, call: Call, answer: dict[str, Any], asked: Request) -> Outcome:
         if call.method != "GET":
             self.carried_out(call, asked.token, getattr(asked, "accepted", None))
         return Done(answer)
@@ -230,6 +239,54 @@ class DynectProtocol(HttpEngine):
             job_id=number or calls.job_number(url),
         )
 
+    # --- publications whose answer was lost ---
+
+    def _of_publication(self, outcome: Outcome, call: Call, request: Request) -> Outcome:
+        """Look, before a publication is repeated that may have been carried out, whether it has been."""
+        if _is_look(_answered(request)):
+            if isinstance(outcome, (Again, Failed, Renew)):
+                outcome.error = self._unknown(call, outcome.error)
+        elif (
+            isinstance(outcome, Again)
+            and outcome.request is None
+            and request.method == "PUT"
+            and publishes(target(call)[0], call)
+            and _in_doubt(outcome.error)
+        ):
+            outcome.request = self._look("ZoneChanges", call, request)
+        return outcome
+
+    def _look(self, resource: str, call: Call, lost: Request) -> DynectRequest:
+        url = f"{self.base_url}{calls.path(resource, target(call)[1])}"
+        return DynectRequest("GET", url, self._headers, after=lost)
+
+    def _looked(self, call: Call, answer: dict[str, Any], look: DynectRequest) -> Outcome:
+        """A publication has been carried out if nothing is waiting any more and the zone has a serial.
+
+        What is waiting may have been added meanwhile: that is published by whoever asks for it.
+        """
+        lost, data = look.after, answer["data"]
+        assert isinstance(lost, DynectRequest)
+        if look.token != lost.token:
+            return Failed(self._unknown(call, None))
+        if "/ZoneChanges/" in look.url and not data:
+            return Again(self._look("Zone", call, lost), reason="is the zone published?")
+        if "/ZoneChanges/" not in look.url and isinstance(data, dict) and data.get("serial"):
+            return self._done(call, answer, lost)
+        if self.login.changeset.accepted != lost.accepted:
+            return Failed(self._unknown(call, None))
+        return Again(self.prepare(call), reason="the zone is not published")
+
+    def _unknown(self, call: Call, why: BaseException | None) -> RequestError:
+        cause = f"; asking failed: {why.message}" if isinstance(why, RequestError) else ""
+        return errors.DynectUpdateError(
+            f"the answer to publishing {target(call)[1]} was lost, and it may have been published{cause}",
+            hint="look at its changes and notes before publishing it again",
+            method=call.method,
+            uri=call.uri,
+            url=redacted_url(self.url_of(calls.rest_path(call.uri))),
+        )
+
     # --- changes lost with their token ---
 
     def _tell_lost(self, lost: list[Call]) -> None:
@@ -273,10 +330,20 @@ def _answered(request: Request) -> Request:
     return request.answered if isinstance(request, DynectRequest) else request
 
 
+def _is_look(request: Request) -> TypeGuard[DynectRequest]:
+    """Whether it looks what became of another, whose answer was lost."""
+    return isinstance(request, DynectRequest) and request.after is not None and not calls.is_poll(request.url)
+
+
 def _orphaned(poll: Request) -> bool:
     """Whether it asks for a job that was begun with another token, and so ended with it."""
     began = _answered(poll)
     return began is not poll and began.token != poll.token
+
+
+def _in_doubt(error: BaseException | None) -> bool:
+    """Whether the call may have been carried out all the same."""
+    return isinstance(error, RequestError) and error.sent and (error.status is None or error.status >= 500)
 
 
 def _as_asked(request: Any, call: Call) -> Call:

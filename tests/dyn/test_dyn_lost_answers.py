@@ -25,6 +25,69 @@ def listed(session):
     return [str(call) for calls in session.pending_changes.values() for call in calls]
 
 
+# --- publishing ---
+
+
+def test_a_publication_whose_answer_is_lost_is_not_repeated(sandbox, dyn, zone):
+    zone.add_record("www", "A", "192.0.2.1")
+    sandbox.fault("lost_reply", method="PUT", path="/REST/Zone/*")
+    zone.publish(notes="once")
+    assert [note["note"] for note in zone.get_notes()].count("once") == 1
+    assert zone.serial == zone.refresh().serial == 2
+    assert dyn.pending_changes == {}
+
+
+@pytest.mark.parametrize("kind", ["reset", "html"])
+def test_one_that_did_not_arrive_is_repeated(sandbox, dyn, zone, kind):
+    zone.add_record("www", "A", "192.0.2.1")
+    sandbox.fault(kind, method="PUT", path="/REST/Zone/*")
+    zone.publish()
+    assert zone.refresh().serial == 2
+    assert zone.get_changes() == []
+
+
+def test_a_new_zone_with_nothing_in_it_is_published_all_the_same(sandbox, dyn):
+    zone = Zone("new.example", contact="ann@new.example")
+    sandbox.fault("reset", method="PUT", path="/REST/Zone/*")
+    zone.publish()
+    assert zone.refresh().serial == 1
+
+
+def test_it_is_not_repeated_for_what_was_added_meanwhile(sandbox, dyn, zone):
+    zone.add_record("www", "A", "192.0.2.1")
+    sandbox.fault("lost_reply", method="PUT", path="/REST/Zone/*")
+    sandbox.fault("throttle", method="GET", path="/REST/ZoneChanges/*", retry_after="1")
+
+    def add_another(_):
+        dyn.progress = None
+        zone.add_record("www", "A", "192.0.2.2")
+
+    dyn.progress = add_another
+    with pytest.raises(errors.DynectUpdateError, match="may have been published"):
+        zone.publish()
+    assert len(zone.get_changes()) == 1
+
+
+def test_when_the_token_ended_meanwhile_the_error_says_that_it_may_have_been_published(sandbox, dyn, zone):
+    zone.add_record("www", "A", "192.0.2.1")
+    sandbox.fault("lost_reply", method="PUT", path="/REST/Zone/*")
+    sandbox.fault("status", status=401, method="GET", path="/REST/ZoneChanges/*", body=json.dumps(BLOCKED))
+    unknown = pytest.raises(errors.DynectUpdateError, match="may have been published")
+    with pytest.warns(errors.DynectChangesLostWarning), unknown as caught:
+        zone.publish()
+    assert not isinstance(caught.value, errors.DynectChangesLost)
+    assert caught.value.sent
+    assert zone.refresh().serial == 2
+
+
+def test_when_it_cannot_be_looked_the_error_says_so(sandbox, dyn, zone):
+    zone.add_record("www", "A", "192.0.2.1")
+    sandbox.fault("lost_reply", method="PUT", path="/REST/Zone/*")
+    sandbox.fault("throttle", method="GET", path="/REST/ZoneChanges/*", retry_after="3600")
+    with pytest.raises(errors.DynectUpdateError, match="may have been published; asking failed"):
+        zone.publish()
+
+
 # --- what waits ---
 
 
