@@ -97,8 +97,10 @@ class DynectProtocol(HttpEngine):
         """After a lost connection repeat what cannot be done twice by it: readings, not additions."""
         if isinstance(error, errors.DynectError):
             return Failed(error)
-        if isinstance(request, Request) and calls.is_poll(request.url) and isinstance(error, CallTimeout):
-            return Failed(self._still_running(call, request.url, error.message))
+        if isinstance(request, Request) and calls.is_poll(request.url):
+            if isinstance(error, CallTimeout):
+                return Failed(self._still_running(call, request.url, error.message))
+            error.sent = True  # the call was, and has become a job
         outcome = super().recover(error, _as_asked(request, call), request, attempts)
         return self._of_publication(outcome, call, request)
 

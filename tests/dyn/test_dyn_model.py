@@ -55,6 +55,13 @@ ONCE_BROKEN = {
         ("go", "ann1", 13),
         ("end", "ann", "revoked"),
     ],
+    "a call that had become a job was reported as never sent": [
+        ("do", "bob", "publish"),
+        ("job", "redirect", 2, 300.0),
+        ("go", "bob", 8),
+        *[("plan", "refused")] * 4,
+        *[("tick",), ("go", "bob", 3)] * 5,
+    ],
     "what was added while the zone was published was taken for published": [
         ("do", "ann2", "add", 8, 300),
         ("job", "redirect", 0, 0.0),
