@@ -228,6 +228,7 @@ class SessionEngine(metaclass=Singleton):
             return self._loop(call, request, deadline, attempts, tried)
         except RequestError as error:
             error.attempts = error.attempts or tuple(attempts)
+            error.sent = error.sent or any(attempt.in_doubt for attempt in attempts)
             raise
 
     def _loop(
@@ -243,7 +244,8 @@ class SessionEngine(metaclass=Singleton):
             in_time = outcome.delay < deadline.remaining()
             status = getattr(response, "status", None)
             waited = outcome.delay if in_time else 0.0
-            attempts.append(Attempt(number, started, elapsed, status, outcome.reason, waited))
+            sent = response is not None or getattr(outcome.error, "sent", True)
+            attempts.append(Attempt(number, started, elapsed, status, outcome.reason, waited, sent))
 
             if isinstance(outcome, Done):
                 return Exchange(outcome.value, response, attempts)
