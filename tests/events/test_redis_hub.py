@@ -1,5 +1,6 @@
 """Events through a real Redis: between hubs, across restarts, with a memory of one's own."""
 
+import json
 import os
 import time
 
@@ -10,6 +11,11 @@ from sessionkit.errors import ConfigurationError
 from sessionkit.events import Backoff, Event, EventHubConnectionError
 from sessionkit.events.transports.redis import GroupPlace, RedisTransport, _Settings
 from sessionkit.testing.tools import wait_until
+
+
+def stored(client):
+    """The data of what is in the stream."""
+    return [json.loads(fields[b"event"])["data"] for _, fields in client.xrange("sessionkit:events")]
 
 
 def collect(hub, subscription="topic=x"):
@@ -127,6 +133,20 @@ def test_what_was_dropped_on_purpose_does_not_come_back_later(redis_server, conn
         client.delete("sessionkit:events")
         ann.reconnect()
         assert client.xlen("sessionkit:events") == (0 if long_ago else 1)
+
+
+@pytest.fixture
+def client(redis_server):
+    """A client as a hub has it."""
+    with redis.Redis(port=redis_server.port, decode_responses=True, protocol=2) as client:
+        yield client
+
+
+def _read(place, client):
+    batch = place.read(client, 1)
+    for each in batch:
+        place.passed(each)
+    return [each.fields["event"] for each in batch]
 
 
 def test_a_group_remembers_what_a_process_missed(redis_server, make_hub, connected):
@@ -290,6 +310,14 @@ def test_what_the_stream_dropped_unfinished_does_not_stand_in_the_way(
     assert "an entry of the stream was ignored" in caplog.text
 
 
+def test_a_forked_child_is_a_member_of_its_own(redis_server, connected):
+    hub = connected(redis_server.url("?group=render"), key=None)
+    parent = hub._transport._place._consumer
+    hub.close()
+    hub.after_fork_in_child()
+    assert parent != hub._transport._place._consumer == hub.id
+
+
 def test_what_has_a_target_is_read_beside_a_busy_stream(redis_server):
     settings = _Settings(redis_server.url("?group=render"))
     place = GroupPlace(settings, "one")
@@ -317,7 +345,7 @@ def test_an_interrupted_publication_is_sent_again(redis_server, connected, monke
     ann, bob = connected(redis_server.url(), key=None), connected(redis_server.url(), key=None)
     got = collect(bob)
     with monkeypatch.context() as patch:
-        patch.setattr(redis.client.Pipeline, "execute", _interrupted)
+        patch.setattr(ann._transport._link._writer, "pipeline", _interrupted)
         with pytest.raises(KeyboardInterrupt):
             ann.publish(Event("x", data=1))
     ann.publish(Event("x", data=2))
