@@ -432,6 +432,17 @@ def test_giving_up_is_told(redis_server, make_hub):
         hub.publish(Event("x"))
 
 
+def test_a_redis_that_stores_nothing_is_given_up_like_one_that_is_not_there(redis_server, make_hub, client):
+    hub = make_hub(redis_server.url(), key=None, backoff=Backoff(0.01, 0.01, attempts=5))
+    hub.connect()
+    errors = []
+    client.config_set("maxmemory", 1)
+    hub.publish(Event("x"), on_error=errors.append)
+    wait_until(lambda: hub.wait(0.05) or errors)
+    with pytest.raises(EventHubConnectionError):
+        hub.publish(Event("x"))
+
+
 @pytest.mark.parametrize("query", ["?maxlen=many", "?unknown=1"])
 def test_parameters_are_checked(make_hub, query):
     with pytest.raises(ConfigurationError):
