@@ -135,6 +135,29 @@ def test_what_was_dropped_on_purpose_does_not_come_back_later(redis_server, conn
         assert client.xlen("sessionkit:events") == (0 if long_ago else 1)
 
 
+def test_who_reads_no_more_for_now_does_not_store_before_what_redis_forgot(redis_server, make_hub):
+    ann = make_hub(redis_server.url(), key=None, queue_limit=5)
+    collect(ann)
+    ann.connect()
+    for n in range(6):
+        if n == 4:
+            written = _written(redis_server)
+        ann.publish(Event("x", data=n))
+    wait_until(lambda: not ann._reception.has_room())
+    _crash(redis_server, written)
+    ann.publish(Event("x", data=6))
+    ann.flush()
+    with redis.Redis(port=redis_server.port) as client:
+        assert stored(client) == list(range(7))
+
+
+def test_a_hub_has_two_connections(redis_server, connected):
+    ann = connected(redis_server.url(), key=None)
+    ann.publish(Event("x"))
+    with redis.Redis(port=redis_server.port) as client:
+        assert len(client.client_list()) == 2 + 1
+
+
 @pytest.fixture
 def client(redis_server):
     """A client as a hub has it."""

@@ -115,13 +115,15 @@ class RedisLink:
         self._place = place
         self.heard = time.monotonic()
         self._aborted = self._reading = False
+        self._closed = False
         self._ending = threading.Lock()
         self._clients: list[Any] = []
+        self._greeted: set[Any] = set()
         try:
-            # With a connection of its own each, a client connects at once.
             self._reader = self._client(options)
             self._writer = self._client(options)
             self._reader_id = self._reader.client_id()
+            self._writer.ping()
             place.begin(self._writer)
         except redis.RedisError as error:
             self.close()
@@ -130,19 +132,29 @@ class RedisLink:
     def _client(self, options: Options) -> Any:
         credentials = {"username": options.api_user, "password": options.api_key}
         given = urlsplit(self._settings.url)
-        client = redis.Redis.from_url(
+        pool = redis.BlockingConnectionPool.from_url(
             self._settings.url,
             **({} if given.password or not options.api_key else credentials),
+            max_connections=1,
+            timeout=_PATIENCE_SECONDS,
             decode_responses=True,
             protocol=2,
             encoding_errors="replace",
-            single_connection_client=True,
             socket_connect_timeout=_PATIENCE_SECONDS,
             socket_timeout=_BLOCK_SECONDS + _PATIENCE_SECONDS,
             retry=Retry(NoBackoff(), 0),
+            redis_connect_func=self._greet,
         )
+        client = redis.Redis(connection_pool=pool)
         self._clients.append(client)
         return client
+
+    def _greet(self, connection: Any) -> None:
+        """Begin a connection, but not again what redis-py would without a word: it may be another Redis now."""
+        if connection in self._greeted and not self._closed:
+            raise redis.ConnectionError("the connection was lost")
+        self._greeted.add(connection)
+        connection.on_connect()
 
     def receive(self) -> Batch:
         """The next entries; none when nothing came for a while."""
@@ -187,6 +199,9 @@ class RedisLink:
             self._place.done(self._writer, stored)
         except (redis.RedisError, OSError, AttributeError) as error:
             _logger.info("an event was handled and Redis could not be told: %s", _reason(error))
+        finally:
+            if self._closed:
+                self._writer.connection_pool.disconnect()
 
     def abort(self) -> None:
         """Wake the thread that reads: by Redis if it still answers, else by cutting its socket."""
@@ -205,8 +220,9 @@ class RedisLink:
     def close(self) -> None:
         """Close both connections."""
         with self._ending:  # the reader, once woken, must not close what wakes it
+            self._closed = True
             for client in self._clients:
-                client.close()
+                client.connection_pool.disconnect()
 
     def drop(self) -> None:
         """Nothing: redis-py notices the fork and leaves its parent's sockets alone."""
