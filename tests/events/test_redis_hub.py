@@ -172,6 +172,38 @@ def _read(place, client):
     return [each.fields["event"] for each in batch]
 
 
+def test_only_the_end_that_redis_forgot_is_stored_again(redis_server, connected):
+    ann = connected(redis_server.url(), key=None)
+    for n in range(4):
+        ann.publish(Event("x", data=n))
+    with redis.Redis(port=redis_server.port) as client:
+        for number in (0, 3):
+            client.xdel("sessionkit:events", ann._transport._unsure[number].id)
+        ann.reconnect()
+        assert stored(client) == [1, 2, 3]
+
+
+def test_what_a_full_stream_has_dropped_is_not_stored_again(redis_server, connected):
+    ann = connected(redis_server.url("?maxlen=2"), key=None)
+    ann.publish(Event("x", data=1))
+    with redis.Redis(port=redis_server.port) as client:
+        for n in range(2, 5):
+            client.xadd("sessionkit:events", {"event": f'{{"data": {n}}}'})
+        client.xtrim("sessionkit:events", maxlen=2, approximate=False)
+        ann.reconnect()
+        assert stored(client) == [3, 4]
+
+
+def test_an_event_is_not_taken_for_another_with_its_identifier(redis_server, connected):
+    ann = connected(redis_server.url(), key=None)
+    ann.publish(Event("x", data=1))
+    with redis.Redis(port=redis_server.port) as client:
+        client.delete("sessionkit:events")
+        client.xadd("sessionkit:events", {"event": '{"data": 2}'}, id=ann._transport._unsure[0].id)
+        ann.reconnect()
+        assert stored(client) == [2, 1]
+
+
 def test_a_group_remembers_what_a_process_missed(redis_server, make_hub, connected):
     ann = connected(redis_server.url(), key=None)
     url = redis_server.url("?group=render&consumer=one")

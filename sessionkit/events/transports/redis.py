@@ -15,7 +15,8 @@ What is guaranteed for an event that `publish` accepted: it is sent again after 
 Redis has stored it, in order; a hub drops what it has seen. A hub that was disconnected, or slow, reads on
 where it stopped, so it misses only what the stream has dropped meanwhile (then an error is logged), or what
 Redis itself forgot. A Redis that crashes, or whose replica takes over, may forget its last seconds (how many,
-its settings decide): a hub that is there when it returns stores what it had stored in the last five again.
+its settings decide): a hub that is there when it returns stores what it had stored in the last five again,
+as far as its `queue_limit` reaches.
 
 Without a group, every hub gets every event from its own `connect()` on. With a group, Redis keeps the place:
 a process that is started again gets what was published while it was away, the members of a group share the
@@ -48,7 +49,7 @@ from sessionkit.events.event import Event
 from sessionkit.events.transports.reconnecting import LinkBroken, ReconnectingTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from sessionkit.events.transports.base import Listener, Options
     from sessionkit.events.transports.outbox import Entry
@@ -183,15 +184,23 @@ class RedisLink:
             raise LinkBroken(f"writing to Redis failed: {_reason(error)}") from error
         return Sent(time.monotonic(), entry_id, text, direct)
 
-    def forgotten(self, sent: Iterable[Sent]) -> list[bool]:
-        """For each, whether the stream does not have it."""
+    def knows(self, sent: Sequence[Sent]) -> list[bool]:
+        """For each, whether the stream has it, or dropped it because it was full."""
         try:
-            with self._writer.pipeline(transaction=False) as pipeline:
+            with self._writer.pipeline(transaction=True) as pipeline:
+                pipeline.xlen(self._settings.stream)
+                pipeline.xrange(self._settings.stream, count=1)
                 for each in sent:
                     pipeline.xrange(self._settings.stream, each.id, each.id)
-                return [not found for found in pipeline.execute()]
+                length, oldest, *found = pipeline.execute()
         except (redis.RedisError, OSError, AttributeError) as error:
             raise LinkBroken(f"reading from Redis failed: {_reason(error)}") from error
+        first = _number(oldest[0][0]) if length >= self._settings.maxlen and oldest else (0, 0)
+        return [
+            # Another Redis may have given the same identifier to another event.
+            entries == [(each.id, {"event": each.text})] or _number(each.id) < first
+            for each, entries in zip(sent, found, strict=True)
+        ]
 
     def handled(self, stored: Stored) -> None:
         """Say that an event has been handled; if that fails, it comes again."""
@@ -392,16 +401,16 @@ class RedisTransport(ReconnectingTransport[RedisLink]):
         """Store again what was stored shortly before the connection was lost, and Redis has forgotten."""
         unsure = self._unsure
         self._drop_unsure(before=(self.lost_at or link.heard) - _FORGETFUL_SECONDS)
-        # What is forgotten is what came last: while that is there, so is the rest.
-        if not unsure or not any(link.forgotten([unsure[-1]])):
+        # What is forgotten is what came last: while one is there, so is, or was, what came before it.
+        if not unsure or link.knows([unsure[-1]])[0]:
             return
-        forgotten = link.forgotten(unsure)
+        known = link.knows(unsure)
+        first = max((number for number, there in enumerate(known, 1) if there), default=0)
         _logger.warning(
-            "Redis has forgotten %d events that it had stored, and is told them again", sum(forgotten)
+            "Redis has forgotten %d events that it had stored, and is told them again", len(unsure) - first
         )
-        for number, sent in enumerate(list(unsure)):
-            if forgotten[number]:
-                unsure[number] = link.store(sent.text, direct=sent.direct)
+        for number in range(first, len(unsure)):
+            unsure[number] = link.store(unsure[number].text, direct=unsure[number].direct)
 
     def transmit(self, link: RedisLink, entry: Entry) -> None:
         """Store the event; that is its confirmation."""
