@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 import time
 
 import pytest
@@ -9,7 +10,8 @@ import redis
 
 from sessionkit.errors import ConfigurationError
 from sessionkit.events import Backoff, Event, EventHubConnectionError
-from sessionkit.events.transports.redis import GroupPlace, RedisTransport, _Settings
+from sessionkit.events.transports.places import GroupPlace, Place
+from sessionkit.events.transports.redis import RedisTransport, Settings
 from sessionkit.testing.tools import wait_until
 
 
@@ -123,7 +125,7 @@ def test_who_had_read_what_redis_forgot_sees_it_once(redis_server, connected):
 
 @pytest.mark.parametrize("long_ago", [False, True])
 def test_what_was_dropped_on_purpose_does_not_come_back_later(redis_server, connected, monkeypatch, long_ago):
-    monkeypatch.setattr("sessionkit.events.transports.redis._FORGETFUL_SECONDS", 0.0 if long_ago else 5.0)
+    monkeypatch.setattr("sessionkit.events.transports.redis.FORGETFUL_SECONDS", 0.0 if long_ago else 5.0)
     ann = connected(redis_server.url(), key=None)
     ann.publish(Event("x", data=1))
     ann.flush()
@@ -158,6 +160,20 @@ def test_a_hub_has_two_connections(redis_server, connected):
         assert len(client.client_list()) == 2 + 1
 
 
+def test_what_is_older_than_a_hub_is_not_read_because_redis_forgot_something(redis_server, connected):
+    with redis.Redis(port=redis_server.port) as client:
+        client.xadd("sessionkit:events", {"event": '{"topic": "x", "data": "old"}'}, id="1000-0")
+    ann, bob = connected(redis_server.url(), key=None), connected(redis_server.url(), key=None)
+    got = collect(bob)
+    written = _written(redis_server)
+    ann.publish(Event("x", data=1))
+    wait_until(lambda: got == [1])
+    _crash(redis_server, written)
+    ann.publish(Event("x", data=2))
+    wait_until(lambda: 2 in got)
+    assert got == [1, 2]
+
+
 @pytest.fixture
 def client(redis_server):
     """A client as a hub has it."""
@@ -170,6 +186,57 @@ def _read(place, client):
     for each in batch:
         place.passed(each)
     return [each.fields["event"] for each in batch]
+
+
+def test_what_came_when_redis_had_forgotten_its_last_and_its_clock_was_behind_is_read(redis_server, client):
+    place = Place(Settings(redis_server.url()), "s")
+    for entry_id in (1000, 2000, 50_000):
+        client.xadd("s", {"event": entry_id}, id=f"{entry_id}-0")
+    place.begin(client)
+    for entry_id in (52_000, 54_000):
+        client.xadd("s", {"event": entry_id}, id=f"{entry_id}-0")
+    assert _read(place, client) == ["52000", "54000"]
+    client.delete("s")
+    for entry_id in (1000, 2000, 50_000, 53_000, 60_000):
+        client.xadd("s", {"event": entry_id}, id=f"{entry_id}-0")
+    place.begin(client)
+    assert _read(place, client) == ["53000", "60000"]
+
+
+def test_another_stream_whose_entries_are_older_is_read_without_a_reconnection(redis_server, client, caplog):
+    place = Place(Settings(redis_server.url()), "s")
+    client.xadd("s", {"event": 1}, id="2000-0")
+    place.begin(client)
+    client.delete("s")
+    client.xadd("s", {"event": 2}, id="1000-0")
+    assert _read(place, client) + _read(place, client) == ["2"]
+    assert "was lost or exchanged" in caplog.text
+
+
+def test_a_group_that_redis_forgot_begins_where_its_member_began(redis_server, client):
+    place = GroupPlace(Settings(redis_server.url("?group=render")), "one")
+    client.xadd("sessionkit:events", {"event": "old"})
+    place.begin(client)
+    client.xadd("sessionkit:events", {"event": "new"})
+    client.xgroup_destroy("sessionkit:events", "render")
+    place.begin(client)
+    assert _read(place, client) == ["new"]
+
+
+def test_what_has_a_target_is_remembered_by_the_group_though_redis_clock_was_set_back(
+    redis_server, make_hub, connected, client
+):
+    url = redis_server.url("?group=render&consumer=one")
+    connected(url, key=None).disconnect()
+    event = '{"topic": "x", "data": 1, "target": "machine=7"}'
+    for stream in ("sessionkit:events", "sessionkit:events:direct"):
+        client.xadd(stream, {"event": event}, id="9999999999999-0")
+    again = make_hub(url, key=None)
+    got = []
+    again.subscribe("topic=x", lambda event: got.append(event["data"]), {"machine": 7})
+    again.connect()
+    again.run_in_thread()
+    wait_until(lambda: got == [1])
 
 
 def test_only_the_end_that_redis_forgot_is_stored_again(redis_server, connected):
@@ -309,6 +376,18 @@ def test_the_stream_is_bounded_and_a_gap_is_told(redis_server, connected, make_h
         assert client.xlen("sessionkit:events") < 500
 
 
+def test_a_gap_is_told_to_a_hub_that_would_have_kept_more(redis_server, connected, make_hub, caplog):
+    ann, bob = connected(redis_server.url("?maxlen=100"), key=None), connected(redis_server.url(), key=None)
+    got = collect(bob)
+    ann.publish(Event("x", data=0))
+    wait_until(lambda: got == [0])
+    bob.disconnect(unsubscribe=False, reconnect=True)
+    for n in range(1, 400):
+        ann.publish(Event("x", data=n))
+    bob.connect()
+    wait_until(lambda: "has dropped events" in caplog.text)
+
+
 def test_a_gap_is_told_to_a_hub_that_is_connected_and_slow(redis_server, connected, make_hub, caplog):
     url = redis_server.url("?maxlen=100")
     ann, slow = connected(url, key=None), make_hub(url, key=None, queue_limit=5)
@@ -374,7 +453,7 @@ def test_a_forked_child_is_a_member_of_its_own(redis_server, connected):
 
 
 def test_what_has_a_target_is_read_beside_a_busy_stream(redis_server):
-    settings = _Settings(redis_server.url("?group=render"))
+    settings = Settings(redis_server.url("?group=render"))
     place = GroupPlace(settings, "one")
     with redis.Redis(port=redis_server.port, decode_responses=True, protocol=2) as client:
         place.begin(client)
@@ -385,7 +464,7 @@ def test_what_has_a_target_is_read_beside_a_busy_stream(redis_server):
 
 
 def test_a_group_that_could_not_be_made_at_once_begins_with_what_is_new(redis_server, monkeypatch):
-    place = GroupPlace(_Settings(redis_server.url("?group=render")), "one")
+    place = GroupPlace(Settings(redis_server.url("?group=render")), "one")
     with redis.Redis(port=redis_server.port, decode_responses=True, protocol=2) as client:
         client.xadd("sessionkit:events", {"event": "old"})
         with monkeypatch.context() as patch:
