@@ -444,6 +444,76 @@ def test_what_the_stream_dropped_unfinished_does_not_stand_in_the_way(
     assert "an entry of the stream was ignored" in caplog.text
 
 
+def test_what_the_stream_dropped_unfinished_is_not_waited_for_by_another_member(
+    redis_server, monkeypatch, client
+):
+    monkeypatch.setattr("sessionkit.events.transports.places._ABANDONED_SECONDS", 0.0)
+    one, two = (GroupPlace(Settings(redis_server.url("?group=render")), name) for name in ("one", "two"))
+    one.begin(client)
+    client.xadd("sessionkit:events", {"event": "dropped"})
+    assert _read(one, client) == ["dropped"]
+    client.xtrim("sessionkit:events", maxlen=0, approximate=False)
+    two.begin(client)
+    for _ in range(3):
+        for stored in two.read(client, 1):
+            two.done(client, stored)
+    assert client.xpending("sessionkit:events", "render")["pending"] == 0
+
+
+def test_what_could_not_be_acknowledged_is_as_soon_as_may_be(redis_server, connected, monkeypatch, client):
+    failing = [redis.ResponseError("MISCONF")]
+    done = GroupPlace.done
+
+    def done_the_second_time(*arguments):
+        if failing:
+            raise failing.pop()
+        done(*arguments)
+
+    monkeypatch.setattr(GroupPlace, "done", done_the_second_time)
+    hub = connected(redis_server.url("?group=render"), key=None)
+    got = collect(hub)
+    hub.publish(Event("x", data=1))
+    wait_until(lambda: not failing)
+    wait_until(lambda: client.xpending("sessionkit:events", "render")["pending"] == 0)
+    assert got == [1]
+
+
+def test_what_takes_long_is_not_handled_by_another_member_as_well(redis_server, connected, monkeypatch):
+    monkeypatch.setattr("sessionkit.events.transports.places._ABANDONED_SECONDS", 0.4)
+    url = redis_server.url("?group=render")
+    handled, finish = [], threading.Event()
+    for _ in range(2):
+        hub = connected(url, key=None, queue_limit=3)
+        hub.subscribe("topic=x", lambda event: handled.append(event["data"]) or finish.wait(10))
+    ann = connected(redis_server.url(), key=None)
+    for n in range(10):
+        ann.publish(Event("x", data=n))
+    wait_until(lambda: len(handled) == 2)
+    time.sleep(1)
+    finish.set()
+    wait_until(lambda: len(handled) == 10)
+    time.sleep(0.2)
+    assert sorted(handled) == list(range(10))
+
+
+def test_consumers_that_are_long_gone_are_removed_once_everything_is_handled(
+    redis_server, connected, monkeypatch, client
+):
+    url = redis_server.url("?group=render")
+    hub = connected(url, key=None)
+    hub.disconnect()
+    client.xadd("sessionkit:events", {"event": "{}"})
+    client.xreadgroup("render", "unfinished", {"sessionkit:events": ">"})
+    time.sleep(0.02)
+    connected(url, key=None)
+    assert len(client.xinfo_consumers("sessionkit:events", "render")) >= 2
+    monkeypatch.setattr("sessionkit.events.transports.places._GONE_SECONDS", 0.01)
+    connected(f"{url}&consumer=named", key=None)
+    names = {each["name"] for each in client.xinfo_consumers("sessionkit:events", "render")}
+    assert "unfinished" in names
+    assert hub.id not in names
+
+
 def test_a_forked_child_is_a_member_of_its_own(redis_server, connected):
     hub = connected(redis_server.url("?group=render"), key=None)
     parent = hub._transport._place._consumer

@@ -19,8 +19,10 @@ BLOCK_SECONDS = 2.0
 # Redis writes its log up to two seconds late, syncs it once a second by default, and replicas lag behind.
 FORGETFUL_SECONDS = 5.0
 _BATCH = 500
+_MANY = 100_000
 _MARKS = 12
 _ABANDONED_SECONDS = 60.0
+_GONE_SECONDS = 86_400.0
 
 
 class Stored(NamedTuple):
@@ -75,6 +77,9 @@ class Place:
             client.xread({self.stream: self.last}, count=1, block=block)
         return _entries(answer)
 
+    def keep(self, client: Any) -> None:
+        """Say now and then that what was read is still in this hub's hands."""
+
     def passed(self, stored: Stored) -> None:
         """The entry is in the hub's queue."""
         self.last = stored.id
@@ -121,6 +126,7 @@ class GroupPlace(Place):
         self._consumer = settings.consumer or consumer
         # After which entry to look for what this consumer was given and did not finish; None: nowhere.
         self._unfinished: str | None = "0-0"
+        self._kept_at = time.monotonic()
         self._claimed, self._claimed_at = "0-0", time.monotonic()
         self._began = ""
 
@@ -138,9 +144,11 @@ class GroupPlace(Place):
             if "BUSYGROUP" not in str(error):
                 raise
         self._unfinished = "0-0"
+        self._remove_who_is_gone(client)
 
     def read(self, client: Any, block: int | None = int(BLOCK_SECONDS * 1000)) -> Batch:
         """First what this consumer was given and did not finish, then what was abandoned or is new."""
+        self.keep(client)
         if self._unfinished is not None:
             batch = self._read(client, self._unfinished)
             self._unfinished = batch[-1].id if batch else None
@@ -154,6 +162,18 @@ class GroupPlace(Place):
             places = {self.stream: newest[0].id if newest else "0-0", self._direct.stream: self._direct.last}
             client.xread(places, count=1, block=block)
         return batch
+
+    def keep(self, client: Any) -> None:
+        """As `Place`: slow is not dead, and must not be taken for it by other members."""
+        now = time.monotonic()
+        if now - self._kept_at < _ABANDONED_SECONDS / 4:
+            return
+        self._kept_at = now
+        group = self.settings.group
+        mine = client.xpending_range(self.stream, group, "-", "+", _MANY, consumername=self._consumer)
+        if mine:
+            ids = [each["message_id"] for each in mine]
+            client.xclaim(self.stream, group, self._consumer, 0, ids, justid=True)
 
     def passed(self, stored: Stored) -> None:
         """The entry is in the hub's queue."""
@@ -190,7 +210,17 @@ class GroupPlace(Place):
         )
         if self._claimed == "0-0":
             self._claimed_at = now
+        if not all(entry_id for entry_id, _ in entries):
+            # What the stream has dropped has no name here: it has among all that this consumer was given.
+            self._unfinished = "0-0"
         return [Stored(self.stream, entry_id, fields) for entry_id, fields in entries if fields]
+
+    def _remove_who_is_gone(self, client: Any) -> None:
+        """Every process whose consumer has no name leaves one behind."""
+        group = self.settings.group
+        for each in client.xinfo_consumers(self.stream, group):
+            if not each["pending"] and each["idle"] > _GONE_SECONDS * 1000:
+                client.xgroup_delconsumer(self.stream, group, each["name"])
 
 
 def _entries(answer: Any) -> Batch:

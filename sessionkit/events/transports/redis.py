@@ -20,8 +20,9 @@ as far as its `queue_limit` reaches. A Redis that refuses to store counts as one
 
 Without a group, every hub gets every event from its own `connect()` on. With a group, Redis keeps the place:
 a process that is started again gets what was published while it was away, the members of a group share the
-events among them, and an event whose handler's process died is given to another member after a minute.
-What nobody subscribed to in the member that gets it counts as handled: subscribe before `connect()`.
+events among them, and an event whose handler's process died, or lost Redis, is given to another member after
+a minute; one that only takes long is not. What nobody subscribed to in the member that gets it counts as
+handled: subscribe before `connect()`. A consumer that has nothing to finish is removed after a day's absence.
 So a handler may see an event again, also when the publisher lost Redis while it was being stored: handle it
 twice with the same effect. What the stream drops before any member has read it is missed by the group, and
 not told: let `maxlen` be large enough.
@@ -196,12 +197,21 @@ class RedisLink:
             for each, entries in zip(sent, found, strict=True)
         ]
 
+    def keep(self) -> None:
+        """Say now and then that what was received is still to be handled."""
+        try:
+            self._place.keep(self._reader)
+        except (redis.RedisError, OSError, ValueError, AttributeError) as error:
+            raise LinkBroken(f"reading from Redis failed: {_reason(error)}") from error
+
     def handled(self, stored: Stored) -> None:
-        """Say that an event has been handled; if that fails, it comes again."""
+        """Say that an event has been handled; if that fails, it comes again, on another connection."""
         try:
             self._place.done(self._writer, stored)
         except (redis.RedisError, OSError, AttributeError) as error:
             _logger.info("an event was handled and Redis could not be told: %s", _reason(error))
+            if not self._closed:
+                self.abort()
         finally:
             if self._closed:
                 self._writer.connection_pool.disconnect()
@@ -313,6 +323,7 @@ class RedisTransport(ReconnectingTransport[RedisLink]):
         while not self.listener.has_room():
             if not self.connected:
                 raise LinkBroken("the hub was disconnected while its queue was full")
+            link.keep()
             time.sleep(_FULL_SECONDS)
         self.listener.received(event, done)
 
