@@ -51,8 +51,11 @@ class RedisServer:
 
     def client(self):
         import redis
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
 
-        return redis.Redis(unix_socket_path=self.socket)
+        # Its own way of trying again waits for seconds.
+        return redis.Redis(unix_socket_path=self.socket, retry=Retry(NoBackoff(), 0))
 
     def url(self, query=""):
         return f"redis://127.0.0.1:{self.port}/0{query}"

@@ -388,7 +388,7 @@ def test_a_result_is_there_before_the_next_call_is_known(wire):
 def test_streams_that_nobody_took_give_back_place_and_connection(wire):
     hold = threading.Event()
     wire.answer = lambda _: [
-        HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"100000\r\n" + b"x" * 1_048_576,
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"200000\r\n" + b"x" * 0x200000,
         hold,
     ]
     with session_with(wire, 3, max_concurrency=3) as session:
