@@ -167,7 +167,7 @@ class Server:
         behind: Seconds by which its clock is.
         refusal: How it refuses what; a name of `REFUSALS`.
         faults: By command, what happens at its next use: "before" or "after" (the connection is lost before
-            or after the command was obeyed), or a name of `REFUSALS`.
+            or after the command was obeyed), "interrupt" (after it), or a name of `REFUSALS`.
     """
 
     def __init__(self, clock):
@@ -210,6 +210,8 @@ class Server:
             client.life = -1
             raise redis.ConnectionError("before")
         answers = self.obey(*commands)
+        if fault == "interrupt":
+            raise KeyboardInterrupt
         if fault == "after":
             client.life = -1
             raise redis.ConnectionError("after")

@@ -63,7 +63,7 @@ class Life:
         key = (self.name, self.published)
         try:
             self.hub.publish(Event("x", data=key, target=f"name={target}" if target else ""))
-        except EventHubError:
+        except (EventHubError, KeyboardInterrupt):
             return
         self.world.accepted[key] = SimpleNamespace(at=self.world.serial, target=target, publisher=self)
 
@@ -72,7 +72,7 @@ class Life:
             self.transport._keeper = reconnecting.Keeper(None)
             try:
                 reconnecting._attempt(self.transport, self.transport._keeper)
-            except (EventHubError, reconnecting.LinkBroken):
+            except (EventHubError, reconnecting.LinkBroken, KeyboardInterrupt):
                 return False
         return True
 

@@ -35,6 +35,8 @@ def schedule(rng, length):
             steps.append(
                 (name, rng.choice(COMMANDS), rng.choice(["before", "after", rng.choice([*REFUSALS])]))
             )
+            if rng.random() < 0.1:
+                steps[-1] = (name, "xadd", "interrupt")
         elif name == "crash":
             steps.append((name, rng.choice([0, 1, 2, 5, 20]), rng.choice([0, 0, 1, 30])))
         elif name == "refuse":
