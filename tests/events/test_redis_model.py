@@ -74,7 +74,7 @@ def test_no_promise_is_broken_by_random_schedules():
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("length", [20, 60, 150])
 def test_no_promise_is_broken_by_thousands_of_random_schedules(length):
-    broken = search(range(1_000_000, 1_010_000), length)
+    broken = search(range(1_000_000, 1_003_000), length)
     assert not broken, broken
 
 
