@@ -2,6 +2,7 @@
 
 import _thread
 import asyncio
+import contextlib
 import gc
 import multiprocessing
 import os
@@ -16,7 +17,7 @@ from core_kit import Api
 
 import sessionkit
 from sessionkit import Again, CredentialLogin, Done, SessionEngine, fork, reaper
-from sessionkit.errors import SessionClosed
+from sessionkit.errors import SessionClosed, SessionKitError
 from sessionkit.http.caching import CachePolicy
 from sessionkit.testing.tools import wait_until
 
@@ -407,6 +408,34 @@ def test_a_refused_call_does_not_sign_in_again_once_its_session_is_closed(server
     with pytest.raises((SessionClosed, sessionkit.errors.AuthenticationError)):
         api.get("/x")
     assert [seen.path for seen in server.seen] == ["/login", "/x", "/login/out"]
+
+
+def test_a_token_that_is_on_its_way_when_its_session_is_closed_is_given_back(server):
+    asked, closing = threading.Event(), threading.Event()
+
+    def answer(seen):
+        if seen.path == "/login":
+            asked.set()
+            closing.wait(10)
+            return 200, {}, {"token": "t-12345"}
+        return 200, {}, {}
+
+    server.answer = answer
+    auth = CredentialLogin("/login", {"user": "ann"}, logout=("DELETE", "/login/out"))
+    api = Api.detached(server.url, auth=auth)
+
+    def ask():
+        with contextlib.suppress(SessionKitError):  # by then it may be closed
+            api.get("/x")
+
+    call = threading.Thread(target=ask)
+    call.start()
+    asked.wait(10)
+    threading.Timer(0.05, closing.set).start()
+    api.close()
+    call.join(10)
+    (out,) = [seen for seen in server.seen if seen.path == "/login/out"]
+    assert out.headers["authorization"] == "Bearer t-12345"
 
 
 # --- forks ---

@@ -18,6 +18,13 @@ accept = Changeset._accept
 pytestmark = pytest.mark.usefixtures("no_logs")
 
 ONCE_BROKEN = {
+    "a session was closed while it signed in, and left the token behind": [
+        ("close", "ann"),
+        ("end", "ann", "expired"),
+        ("do", "ann1", "refresh"),
+        ("go", "ann1", 5),
+        ("go", "ann1", 2),
+    ],
     "a publication whose answer was lost was made again": [
         ("do", "ann2", "discard"),
         ("go", "ann2", 3),

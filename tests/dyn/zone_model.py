@@ -184,8 +184,6 @@ class World:
         self.service.dyn.fault(kind, {"zone": ZONE} if kind == "block_zone" else {})
 
     def do_close(self, user):
-        """A sign-in that is under way then is not waited for: its token is left behind."""
-        self.service.leave(user, self.sessions[user].login.source.current)
         self.turns.start(f"{user}-out", self.sessions[user].close)
 
     # Actions

@@ -15,7 +15,7 @@ WEIGHTS = {
     "job": 2,
     "fault": 2,
     "advance": 1,
-    "close": 0.3,
+    "close": 1,
 }
 PLANS = [
     "cut before",

@@ -54,7 +54,7 @@ class Service:
         self.dyn.load(DATA, replace=False)
         self.api = self.dyn._api
         self.plans, self.effects = [], []
-        self.refused, self.signed_in, self.lost_tokens, self.leaving = set(), 0, set(), set()
+        self.refused, self.signed_in, self.lost_tokens = set(), 0, set()
 
     def rows(self, query, *values):
         return [dict(row) for row in self.db.execute(query, values)]
@@ -73,12 +73,6 @@ class Service:
         """Whose request it is."""
         task = self.world.turns.running
         return self.world.ops.get(task.name) if task is not None else None
-
-    def leave(self, user, token):
-        """A session that holds `token` is about to close; what it is still to get is left behind."""
-        rows = self.rows("SELECT token FROM dyn_session WHERE user_name = ?", user)
-        self.lost_tokens |= {row["token"] for row in rows} - {token and token.value}
-        self.leaving.add(user)
 
     def serial(self):
         return self.rows("SELECT serial FROM dyn_zone WHERE zone = ?", ZONE)[0]["serial"]
@@ -127,8 +121,6 @@ class Service:
             self.refused.add(token)
         if path == "/REST/Session/" and request.method == "POST" and envelope["status"] == "success":
             self.signed_in += 1
-            if json.loads(request.body)["user_name"] in self.leaving:
-                self.lost_tokens.add(envelope["data"]["token"])
         changes = request.method != "GET" and path != "/REST/Session/"
         if changes and self.succeeded(envelope):
             self.note(request.method, path, request.body, token, before != self.changes(token))
