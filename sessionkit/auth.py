@@ -286,8 +286,8 @@ class CredentialLogin(_FetchedAuth):
         return Token(value, None if self._lifetime is None else self.session.clock.time() + self._lifetime)
 
     def sign_out(self, session: HttpEngine, deadline: Deadline) -> None:
-        """Log out, if a token is held; it is dropped whatever the service says."""
-        if self.source.current is None:
+        """Log out, if a token is held or on its way; it is dropped whatever the service says."""
+        if self.source.settled(deadline) is None:
             return
         try:
             if self._logout is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from abc import abstractmethod
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from sessionkit import fork, reaper, registry
@@ -114,6 +114,10 @@ class SessionEngine(metaclass=Singleton):
         if cache is not None:
             self._family.parts["cache"] = cache
         self._is_sibling = False
+        # The registry's entries of the open `with` blocks on this session (a detached one's never show), and
+        # whether leaving the last of them closes it.
+        self._blocks: list[Entry] = []
+        self._closed_by_block = False
         self.inherited = False
         self.reset_own_state()
         self.closed = False
@@ -180,8 +184,8 @@ class SessionEngine(metaclass=Singleton):
         Called by the constructor, for a sibling, and in a forked child, where it must neither wait nor
         take a lock nor say anything on the wire.
         """
-        self._state_lock = threading.Lock()
-        self._closing = False
+        self._ending = threading.Lock()
+        self._closer: int | None = None
 
     @property
     def identity(self) -> Identity:
@@ -224,6 +228,7 @@ class SessionEngine(metaclass=Singleton):
             return self._loop(call, request, deadline, attempts, tried)
         except RequestError as error:
             error.attempts = error.attempts or tuple(attempts)
+            error.sent = error.sent or any(attempt.in_doubt for attempt in attempts)
             raise
 
     def _loop(
@@ -239,7 +244,8 @@ class SessionEngine(metaclass=Singleton):
             in_time = outcome.delay < deadline.remaining()
             status = getattr(response, "status", None)
             waited = outcome.delay if in_time else 0.0
-            attempts.append(Attempt(number, started, elapsed, status, outcome.reason, waited))
+            sent = response is not None or getattr(outcome.error, "sent", True)
+            attempts.append(Attempt(number, started, elapsed, status, outcome.reason, waited, sent))
 
             if isinstance(outcome, Done):
                 return Exchange(outcome.value, response, attempts)
@@ -292,7 +298,7 @@ class SessionEngine(metaclass=Singleton):
     def new_session(cls, *args: Any, **kwargs: Any) -> Self:
         """Close the current session and open another one in its place."""
         cls.close_session()
-        session: Self = cls(*args, **kwargs)
+        session: Self = registry.open_current(cls, args, kwargs)
         return session
 
     @classmethod
@@ -341,15 +347,8 @@ class SessionEngine(metaclass=Singleton):
         finally:
             slot.leave(entry)
 
-    # The registry's entries of the open `with` blocks on this session (a detached one's never show), and
-    # whether leaving the last of them closes it.
-    _blocks: list[Entry] | None = None
-    _closed_by_block = False
-
     def __enter__(self) -> Self:
         self.check_open()
-        if self._blocks is None:
-            self._blocks = []
         if not self._blocks:
             self._closed_by_block = not self.borrowed
         self.borrowed = False
@@ -365,7 +364,6 @@ class SessionEngine(metaclass=Singleton):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._blocks
         slot = type(self)._slot  # noqa: SLF001 - the registry's
         entry = slot.mine(self._blocks)
         self._blocks.remove(entry)
@@ -377,7 +375,7 @@ class SessionEngine(metaclass=Singleton):
 
     def check_open(self) -> None:
         """Raise `SessionClosed` unless calls can be made."""
-        if self.closed or self._family.closed:
+        if self.closed or (self._family.closed and self._closer != threading.get_ident()):
             raise SessionClosed(
                 f"this {type(self).__name__} is closed",
                 hint="open another one; a closed session stays closed",
@@ -386,25 +384,32 @@ class SessionEngine(metaclass=Singleton):
     def close(self) -> None:
         """End the session: sign out, drop its connections, let the one before it be current again.
 
-        May be called from any thread and any number of times. What goes wrong while signing out is
-        logged, not raised: there is nothing left to do about it.
+        May be called from any thread and any number of times; calls are refused from now on. What goes
+        wrong while signing out is logged, not raised: there is nothing left to do about it.
         """
-        with self._state_lock:
-            if self._closing:
-                return
-            self._closing = True
+        # Taken for good by whoever is first: a signal's handler or a finaliser may close it again in here.
+        if not self._ending.acquire(blocking=False):
+            return
         if not self._detached:
             type(self)._slot.drop(self)  # noqa: SLF001 - the registry's
-        if self.owns_credential:
-            self._quietly(self.sign_out)
-        self.closed = True
         if not self._is_sibling:
-            self._family.closed = True
-        self._quietly(self.on_close)
-        if self._opened:
-            self._announce("sessionkit.session.closed")
-        if self._hub is not None and not self._is_sibling and not self.inherited:
-            self._quietly(self._hub.close)
+            # Nobody else may sign in again while this thread signs out.
+            self._closer, self._family.closed = threading.get_ident(), True
+        try:
+            if self.owns_credential:
+                self._quietly(self.sign_out)
+        finally:  # also when that is interrupted
+            self.closed, self._closer = True, None
+            self._let_go()
+
+    def _let_go(self) -> None:
+        hub: EventHub | None = self._family.parts.get("hub")
+        with ExitStack() as steps:  # from the last to the first; none is left out when one is interrupted
+            if hub is not None and not self._is_sibling and not self.inherited:
+                steps.callback(self._quietly, hub.close)
+            if hub is not None and self._opened:
+                steps.callback(self._quietly, lambda: self._announce("sessionkit.session.closed"))
+            steps.callback(self._quietly, self.on_close)
 
     def _quietly(self, step: Callable[[], None]) -> None:
         try:

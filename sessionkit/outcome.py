@@ -23,6 +23,7 @@ class Attempt(NamedTuple):
         status: The status that came back, or None.
         cause: Why another attempt followed, or "" for the last one.
         waited: Seconds waited after it.
+        sent: Whether it may have reached the service.
     """
 
     number: int
@@ -31,6 +32,12 @@ class Attempt(NamedTuple):
     status: int | None
     cause: str = ""
     waited: float = 0.0
+    sent: bool = True
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether it may have been carried out although nothing, or only a failure, came back."""
+        return self.sent and (self.status is None or self.status >= 500)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import _thread
 import atexit
 import contextlib
 import logging
+import os
 import queue
 import sys
 import time
@@ -42,13 +43,15 @@ class Reaper:
 
     def after_fork_in_child(self) -> None:
         """A child has none of the threads, and closes nothing of its parent's."""
+        self._process = os.getpid()
         self._forgotten: queue.SimpleQueue[Closable] = queue.SimpleQueue()
         # A bare lock taken without waiting: `adopt` may run inside the garbage collector, anywhere.
         self._running = _thread.allocate_lock()
 
     def adopt(self, session: Closable) -> None:
         """Close `session` soon; never blocks, callable from a finaliser."""
-        if sys.is_finalizing():
+        # A child drops what its parent's other threads had before it starts anew; it is theirs to sign out.
+        if sys.is_finalizing() or self._process != os.getpid():
             return
         self._forgotten.put(session)
         if self._running.acquire(blocking=False):
@@ -67,6 +70,9 @@ class Reaper:
                 running.release()
                 if forgotten.empty() or not running.acquire(blocking=False):
                     return
+            except BaseException:
+                # Nobody is told by raising it, and without this thread all the others would stay signed in.
+                log.debug("a forgotten session did not close cleanly", exc_info=True)
 
 
 def _close(session: Closable) -> None:

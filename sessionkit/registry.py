@@ -39,20 +39,31 @@ class Entry:
     """One session in one context, with what was current before it below it.
 
     `block` is None for a session entered by `with`; a session made by a plain call inside a block belongs
-    to that block, and is current no longer than it.
+    to that block, and is current no longer than it. `session` is None once the block has been left: a
+    context that was copied inside it may live much longer, and must keep no session alive.
     """
 
-    __slots__ = ("active", "below", "block", "made", "session", "thread")
+    __slots__ = ("__weakref__", "_made", "below", "block", "session", "thread")
 
     def __init__(
-        self, session: SessionEngine, thread: object, below: Entry | None, block: Entry | None
+        self, session: SessionEngine | None, thread: object, below: Entry | None, block: Entry | None
     ) -> None:
         self.session = session
         self.thread = thread
         self.below = below
         self.block = block
-        self.active = True
-        self.made: list[Entry] = []
+        self._made: weakref.WeakSet[Entry] | None = None
+
+    def keep(self, made: Entry) -> None:
+        """Have `made` say nothing any more when this block is left."""
+        if self._made is None:
+            self._made = weakref.WeakSet()
+        self._made.add(made)
+
+    def leave(self) -> None:
+        """Say nothing any more, and nor does what was made in this block."""
+        for entry in (self, *(self._made or ())):
+            entry.session = None
 
 
 class _ThreadView(threading.local):
@@ -86,9 +97,10 @@ class Slot:
         entry = self.context.get()
         marker = self.view.marker
         while entry is not None:
+            session = entry.session
             # A context may have been copied into another thread, where its sessions do not apply.
-            if entry.active and entry.thread is marker and not entry.session.closed:
-                yield entry.session
+            if session is not None and entry.thread is marker and not session.closed:
+                yield session
             entry = entry.below
         for session in reversed(self.view.own):
             if not session.closed:
@@ -98,20 +110,40 @@ class Slot:
         """Make `session` the current one: of the innermost `with` block here, else of the thread."""
         block = self._innermost_block()
         if block is not None:
-            entry = Entry(session, self.view.marker, self._top(), block)
-            block.made = [made for made in block.made if not made.session.closed]
-            block.made.append(entry)
-            self.context.set(entry)
+            self._push_in(block, session)
             return
         self.view.settle([*self._others(session), session], self.view.blocks)
+
+    def _push_in(self, block: Entry, session: SessionEngine) -> None:
+        top = found = self._top()
+        over: list[SessionEngine | None] = [session]
+        while found is not None and found.block is block and found.session is not session:
+            over.append(found.session)
+            found = found.below
+        if found is None or found.block is not block:
+            over = [session]
+        else:
+            # It is there already. Contexts that were copied share these entries: none may be taken out.
+            top = found.below
+        for made in reversed(over):
+            top = Entry(made, self.view.marker, top, block)
+            block.keep(top)
+        self.context.set(top)
 
     def drop(self, session: SessionEngine) -> None:
         """Take `session` off this thread's own; what was below it is current again."""
         self.view.settle(self._others(session), self.view.blocks)
 
+    def forget_closed(self) -> None:
+        """Let go of this thread's own sessions that were closed elsewhere."""
+        self.view.settle([session for session in self.view.own if not session.closed], self.view.blocks)
+
     def clear(self) -> None:
-        """Let go of this thread's own sessions."""
-        self.view.settle([], self.view.blocks)
+        """Let go of this thread's own sessions, and of the blocks that were left open in it."""
+        view = self.view
+        view.marker = object()  # as in a new thread: nothing that was entered before applies here
+        view.settle([], 0)
+        self.context.set(None)
 
     def enter(self, session: SessionEngine) -> Entry:
         """Make `session` current in this context until `leave`."""
@@ -130,20 +162,19 @@ class Slot:
 
     def leave(self, entry: Entry) -> None:
         """Undo `enter`, also out of order (a generator closed late) or from another context."""
-        for over in (entry, *entry.made):
-            over.active = False
-        entry.made.clear()
+        entry.leave()
         self.context.set(self._top())
         view = self.view
         if entry.thread is view.marker:  # left in another thread: its own goes on asking the context
             view.settle(view.own, view.blocks - 1)
 
     def _top(self) -> Entry | None:
-        """The innermost entry that still says something; closed sessions are not kept alive by it."""
-        entry = self.context.get()
-        while entry is not None and not (entry.active and (entry.block is None or not entry.session.closed)):
-            entry = entry.below
-        return entry
+        """The innermost entry that still says something; those below it that do not are taken out."""
+        top = over = _speaking(self.context.get())
+        while over is not None:
+            over.below = below = _speaking(over.below)
+            over = below
+        return top
 
     def _others(self, session: SessionEngine) -> list[SessionEngine]:
         return [other for other in self.view.own if other is not session and not other.closed]
@@ -151,10 +182,20 @@ class Slot:
     def _innermost_block(self) -> Entry | None:
         entry = self.context.get()
         while entry is not None and not (
-            entry.active and entry.block is None and entry.thread is self.view.marker
+            entry.session is not None and entry.block is None and entry.thread is self.view.marker
         ):
             entry = entry.below
         return entry
+
+
+def _speaking(entry: Entry | None) -> Entry | None:
+    """The first entry from here down that is of an open block and no closed session made inside one."""
+    while entry is not None:
+        session = entry.session
+        if session is not None and (entry.block is None or not session.closed):
+            break
+        entry = entry.below
+    return entry
 
 
 _slots: dict[str, Slot] = {}
@@ -214,9 +255,7 @@ class Singleton(ABCMeta):
                 if session is not visible[0]:
                     slot.push(session)
                 return session
-        session = construct(cls, args, kwargs)
-        slot.push(session)
-        return session
+        return open_current(cls, args, kwargs)
 
 
 def _is_named(constructor: inspect.Signature) -> Iterator[bool]:
@@ -224,18 +263,25 @@ def _is_named(constructor: inspect.Signature) -> Iterator[bool]:
         yield parameter.kind not in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
 
 
+def open_current(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A new session of `cls`, which is the current one now."""
+    session = construct(cls, args, kwargs)
+    cls._slot.push(session)
+    return session
+
+
 def construct(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """A session of `cls` that is not current anywhere; a constructor that fails leaves nothing open."""
+    """A session of `cls` that is not current anywhere; one that fails to open leaves nothing open."""
     session = cls.__new__(cls, *args, **kwargs)
     try:
         session.__init__(*args, **kwargs)
+        session.arguments = fingerprint(cls, args, kwargs)
+        track(session)
+        session.announce_opened()
     except BaseException:
         if not session.closed:
             session.close()
         raise
-    session.arguments = fingerprint(cls, args, kwargs)
-    track(session)
-    session.announce_opened()
     return session
 
 
@@ -243,8 +289,10 @@ def _lookups(cls: Any, slot: Slot) -> tuple[Callable[[], Any], Callable[[], Any]
     view, context = slot.view, slot.context.get
 
     def search() -> Any:
+        if view.own and view.own[-1].closed:  # by another thread, and nobody else may hold it any more
+            slot.forget_closed()
         entry = context()
-        if entry is not None and entry.active and entry.thread is view.marker:
+        if entry is not None and entry.thread is view.marker:
             session: Any = entry.session
             if session.__class__ is cls and not session.closed:
                 return session
@@ -367,6 +415,6 @@ def current_sessions() -> list[SessionEngine]:
 
 
 def forget_thread() -> None:
-    """Let go of the sessions this thread has of its own; they close if nobody else holds them."""
+    """Be as a thread that has just begun: its own sessions close if nobody else holds them."""
     for slot in list(_slots.values()):
         slot.clear()

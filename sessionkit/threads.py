@@ -28,14 +28,18 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
-class _Siblings(threading.local):
-    """One worker thread's siblings, by the session they came from; both end with the thread."""
+class _Here(threading.local):
+    """This thread, and its siblings by the session they came from; all end with the thread.
+
+    `thread` is not its `Thread`: one that `threading` did not start has that of an earlier one of its ident.
+    """
 
     def __init__(self) -> None:
-        self.of: weakref.WeakKeyDictionary[SessionEngine, SessionEngine] = weakref.WeakKeyDictionary()
+        self.thread = object()
+        self.siblings: weakref.WeakKeyDictionary[SessionEngine, SessionEngine] = weakref.WeakKeyDictionary()
 
 
-_siblings = _Siblings()
+_here = _Here()
 
 
 def propagate(function: Callable[P, R]) -> Callable[P, R]:
@@ -47,13 +51,13 @@ def propagate(function: Callable[P, R]) -> Callable[P, R]:
     worker's own sessions are current again. In the caller's own thread the caller's sessions are used.
     """
     submitted = current_sessions()
-    home = threading.current_thread()
+    home = _here.thread
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         with ExitStack() as stack:
             for session in submitted:
-                mine = session if threading.current_thread() is home else _sibling(session)
+                mine = session if _here.thread is home else _sibling(session)
                 stack.enter_context(mine.activate())
             return function(*args, **kwargs)
 
@@ -61,9 +65,9 @@ def propagate(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _sibling(session: SessionEngine) -> SessionEngine:
-    mine = _siblings.of.get(session)
+    mine = _here.siblings.get(session)
     if mine is None or mine.closed:
-        mine = _siblings.of[session] = session.sibling()
+        mine = _here.siblings[session] = session.sibling()
     return mine
 
 

@@ -1,5 +1,7 @@
 """The shortest history with which something goes wrong, for the models' tests."""
 
+from functools import partial
+
 
 def shortest(steps, still_wrong):
     """The steps of which none can be left out; `still_wrong(steps)` tells whether what is left is enough."""
@@ -15,6 +17,17 @@ def shortest(steps, still_wrong):
         size = size if size == 1 and len(kept) < len(steps) else size // 2
         steps = kept
     return steps
+
+
+def plainest(world, keys, is_wrong):
+    """A world (a dictionary) whose lists under `keys` are the shortest with which something is wrong."""
+    for key in keys:
+        world = {**world, key: shortest(world[key], partial(_is_wrong_with, world, key, is_wrong))}
+    return world
+
+
+def _is_wrong_with(world, key, is_wrong, some):
+    return is_wrong({**world, key: some})
 
 
 def told(seed, kind, steps, broken):

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
-from sessionkit.http import Call
+from sessionkit.http import Call, Request
 from sessionkit_dyn.errors import DynectInvalidArgumentError
 
 METHODS: Final = ("GET", "POST", "PUT", "DELETE")
@@ -30,6 +30,39 @@ class DynectCall(Call):
     final: bool = False
 
     __hash__ = None
+
+
+class DynectRequest(Request):
+    """A request, and what was so when it was sent.
+
+    Attributes:
+        accepted: How many changes of this login the service had accepted by then; see `Changeset`.
+        after: The request that this one asks the end of: one that became a job, or whose answer was lost.
+    """
+
+    __slots__ = ("accepted", "after")
+
+    def __init__(self, *args: Any, after: Request | None = None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.accepted = 0
+        self.after = after
+
+    def copy(self) -> DynectRequest:
+        """The same request without a signature."""
+        return DynectRequest(
+            self.method,
+            self.url,
+            self.headers.copy(),
+            self.body,
+            stream=self.stream,
+            signed=self.signed,
+            after=self.after,
+        )
+
+    @property
+    def answered(self) -> Request:
+        """The request that its answer is the answer of: for a poll, what became the job."""
+        return self.after if self.after is not None and is_poll(self.url) else self
 
 
 def call_of(call: Call | str, method: str, args: Any, final: bool) -> Call:

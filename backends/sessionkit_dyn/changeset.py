@@ -11,13 +11,16 @@ import re
 import threading
 from collections import deque
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sessionkit import fork
+from sessionkit.errors import CallTimeout
+from sessionkit.tokens.store import waitable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
+    from sessionkit.clock import Deadline
     from sessionkit.http import Call
     from sessionkit.tokens import Token
 
@@ -64,13 +67,34 @@ def publishes(resource: str, call: Call) -> bool:
     )
 
 
+class Change(NamedTuple):
+    """A change the service has accepted.
+
+    Attributes:
+        place: Where in the order of the user's changes it stands; making it again does not alter that.
+        number: How many the service had accepted with it.
+        call: What made it.
+    """
+
+    place: int
+    number: int
+    call: Call
+
+
 class Changeset:
-    """The unpublished changes of one login, shared by the siblings of its session."""
+    """The unpublished changes of one login, shared by the siblings of its session.
+
+    Attributes:
+        token: What the latest call was signed with.
+        accepted: How many changes the service has accepted, as far as is known. A publication remembers it
+            when it is sent: what is accepted afterwards may have come too late for it, and still waits.
+    """
 
     def __init__(self) -> None:
         self.token: Token | None = None
-        self._pending: dict[str, list[Call]] = {}
-        self._lost: dict[str, list[Call]] = {}
+        self.accepted = 0
+        self._pending: dict[str, list[Change]] = {}
+        self._lost: dict[str, list[Change]] = {}
         self._retired: deque[str] = deque(maxlen=16)
         fork.aware(self).after_fork_in_child()
 
@@ -83,13 +107,13 @@ class Changeset:
     def pending(self) -> dict[str, list[Call]]:
         """The calls that wait to be published, by zone."""
         with self._lock:
-            return {zone: list(calls) for zone, calls in self._pending.items()}
+            return _calls(self._pending)
 
     @property
     def lost(self) -> dict[str, list[Call]]:
         """The calls whose changes were lost, by zone."""
         with self._lock:
-            return {zone: list(calls) for zone, calls in self._lost.items()}
+            return _calls(self._lost)
 
     @property
     def has_lost(self) -> bool:
@@ -107,44 +131,82 @@ class Changeset:
                 return []
             self._retired.append(before.value)
             gone, self._pending = self._pending, {}
-            for zone, calls in gone.items():
-                self._lost.setdefault(zone, []).extend(calls)
-            return [call for calls in gone.values() for call in calls]
+            for zone, changes in gone.items():
+                self._lost[zone] = sorted([*self._lost.get(zone, ()), *changes])
+            return [change.call for changes in gone.values() for change in changes]
 
-    def succeeded(self, call: Call, token: Token | None) -> bool:
-        """The service has accepted a call. Returns whether its change was lost meanwhile."""
+    def succeeded(self, call: Call, token: Token | None, accepted: int | None = None) -> bool:
+        """The service has accepted a call. Returns whether its change was lost meanwhile.
+
+        Args:
+            call: The call; one that is listed as lost is so no more.
+            token: What it was signed with.
+            accepted: How many changes had been accepted when it was sent; None for all there are.
+        """
         resource, zone = target(call)
         if stages(resource, call.method):
-            with self._lock:
-                late = token is not None and token.value in self._retired
-                (self._lost if late else self._pending).setdefault(zone, []).append(call)
-                return late
+            return self._accept(zone, call, token)
         if settles(resource, call):
-            self.settle(zone)
+            self.settle(zone, self.accepted if accepted is None else accepted)
         return False
 
-    def settle(self, zone: str) -> None:
-        """Nothing of `zone` is waiting any more."""
+    def _accept(self, zone: str, call: Call, token: Token | None) -> bool:
         with self._lock:
-            self._pending.pop(zone, None)
-            self._lost.pop(zone, None)
+            late = token is not None and token.value in self._retired
+            self.accepted += 1
+            again = next((change for change in self._lost.get(zone, ()) if change.call is call), None)
+            if again is not None:
+                self._keep(self._lost, zone, lambda change: change is not again)
+            place = self.accepted if again is None else again.place
+            changes = (self._lost if late else self._pending).setdefault(zone, [])
+            changes.append(Change(place, self.accepted, call))
+            changes.sort()
+            return late
+
+    def settle(self, zone: str, accepted: int) -> None:
+        """Of the first `accepted` changes nothing of `zone` is waiting any more."""
+        with self._lock:
+            for changes in (self._pending, self._lost):
+                self._keep(changes, zone, lambda change: change.number > accepted)
+
+    @staticmethod
+    def _keep(changes: dict[str, list[Change]], zone: str, wanted: Callable[[Change], bool]) -> None:
+        kept = [change for change in changes.pop(zone, ()) if wanted(change)]
+        if kept:
+            changes[zone] = kept
+
+    def lost_in(self, zone: str | None = None) -> list[Call]:
+        """The calls whose changes were lost in `zone`, or everywhere, those of a zone in their order."""
+        lost = self.lost
+        zones = list(lost) if zone is None else [zone_key(zone)]
+        return [call for name in zones for call in lost.get(name, ())]
 
     def forget_lost(self, zone: str | None = None) -> list[Call]:
         """Forget what was lost in `zone`, or everywhere; returns it."""
         with self._lock:
             zones = list(self._lost) if zone is None else [zone_key(zone)]
-            return [call for name in zones for call in self._lost.pop(name, ())]
-
-    def restore(self, lost: Iterable[Call]) -> None:
-        """Take back what `forget_lost` returned."""
-        with self._lock:
-            for call in lost:
-                self._lost.setdefault(target(call)[1], []).append(call)
+            return [change.call for name in zones for change in self._lost.pop(name, ())]
 
     @contextmanager
-    def exclusive(self, *node: str) -> Iterator[None]:
-        """Hold one type of record at one node, while its list of records is read and written again."""
+    def exclusive(self, deadline: Deadline, *node: str) -> Iterator[None]:
+        """Hold one type of record at one node, while its list of records is read and written again.
+
+        Raises:
+            CallTimeout: somebody else held it until `deadline`.
+        """
         with self._lock:
             lock = self._nodes.setdefault(node, threading.RLock())
-        with lock:
+        if not lock.acquire(timeout=waitable(deadline.remaining())):
+            raise CallTimeout(
+                f"another thread was changing {' '.join(node)} for {deadline.seconds:g} s",
+                hint="nothing was sent; give the session more time with timeout=",
+                sent=False,
+            )
+        try:
             yield
+        finally:
+            lock.release()
+
+
+def _calls(changes: dict[str, list[Change]]) -> dict[str, list[Call]]:
+    return {zone: [change.call for change in listed] for zone, listed in changes.items()}

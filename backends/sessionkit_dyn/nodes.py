@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from sessionkit_dyn import unpublished
 from sessionkit_dyn.bodies import body_of
 from sessionkit_dyn.calls import path
 from sessionkit_dyn.record import DNSRecord, wrap
@@ -82,8 +83,8 @@ class Node(Resource):
         kind = cls.kind
         bodies = [_body(cls, record) for record in records]
         uri = path(kind.resource, self._zone, self._fqdn)
-        with self.session.login.changeset.exclusive(self._zone.lower(), self._fqdn.lower(), kind.name):
-            answer = ask(self.session, "PUT", uri, {kind.replacing: bodies})
+        with unpublished.exclusive(self.session, kind, self._zone, self._fqdn) as deadline:
+            answer = ask(self.session, "PUT", uri, {kind.replacing: bodies}, timeout=deadline.remaining())
             if not isinstance(answer, list):
                 return self.get_all_records_by_type(record_type)
         return wrap(cls, answer, self._given)

@@ -13,17 +13,20 @@ from sessionkit.errors import CallTimeout, RequestError, UnexpectedResponse
 from sessionkit.http import Call, HttpEngine, Request, Response
 from sessionkit.http.message import Headers, Origin, encode, redacted_url
 from sessionkit.http.retry import retry_after
-from sessionkit.outcome import Done, Failed, Outcome, Renew
+from sessionkit.outcome import Again, Done, Failed, Outcome, Renew
 from sessionkit_dyn import calls, envelope, errors
+from sessionkit_dyn.calls import DynectRequest
 from sessionkit_dyn.changeset import publishes, target
 from sessionkit_dyn.login import DynectLogin
 from sessionkit_dyn.waiting import Progress, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import TypeGuard
 
     from sessionkit.clock import Deadline
-    from sessionkit.outcome import Again, Attempt
+    from sessionkit.outcome import Attempt
+    from sessionkit.tokens import Token
 
 
 _BODIES: Final = frozenset({"POST", "PUT"})
@@ -61,7 +64,7 @@ class DynectProtocol(HttpEngine):
             headers.update(call.headers)
         url = f"{self.base_url}{calls.rest_path(call.uri)}"
         body = encode(call.args or {}) if call.args or call.method in _BODIES else None
-        return Request(call.method, url, headers, body, stream=call.stream, signed=call.signed)
+        return DynectRequest(call.method, url, headers, body, stream=call.stream, signed=call.signed)
 
     def sign(self, request: Request, deadline: Deadline) -> Request:
         """Sign; notice that the token is another one, and do not publish what is no longer there."""
@@ -69,6 +72,8 @@ class DynectProtocol(HttpEngine):
         changeset = self.login.changeset
         if signed.token is not changeset.token and signed.token is not None:
             self._tell_lost(changeset.signed_with(signed.token))
+        if isinstance(signed, DynectRequest):
+            signed.accepted = changeset.accepted
         if changeset.has_lost:
             self._check_publish(signed)
         return signed
@@ -79,12 +84,14 @@ class DynectProtocol(HttpEngine):
             return super().process(response, call)
         answer = envelope.decode(response)
         if response.status == 307 or (answer is not None and answer["status"] == "incomplete"):
-            return self._job(response, call, answer)
-        if answer is None:
-            return self._no_envelope(response, call)
-        if answer["status"] == "success":
-            return self._success(response, call, answer)
-        return self._refusal(response, call, answer)
+            outcome = self._job(response, call, answer)
+        elif answer is None:
+            outcome = self._no_envelope(response, call)
+        elif answer["status"] == "success":
+            outcome = self._success(response, call, answer)
+        else:
+            outcome = self._refusal(response, call, answer)
+        return self._of_publication(outcome, call, response.request)
 
     def recover(self, error: RequestError, call: Call, request: Any, attempts: Sequence[Attempt]) -> Outcome:
         """After a lost connection repeat what cannot be done twice by it: readings, not additions."""
@@ -93,10 +100,9 @@ class DynectProtocol(HttpEngine):
         if isinstance(request, Request) and calls.is_poll(request.url):
             if isinstance(error, CallTimeout):
                 return Failed(self._still_running(call, request.url, error.message))
-            call = replace(call, method="GET")
-        elif calls.may_be_repeated(call):
-            call = replace(call, method="GET")
-        return super().recover(error, call, request, attempts)
+            error.sent = True  # the call was, and has become a job
+        outcome = super().recover(error, _as_asked(request, call), request, attempts)
+        return self._of_publication(outcome, call, request)
 
     def on_again(self, again: Again, call: Call) -> None:
         """Tell the hub and `progress` what is being waited for."""
@@ -113,20 +119,36 @@ class DynectProtocol(HttpEngine):
         answer.setdefault("data", {})
         answer.setdefault("msgs", [])
         answer.setdefault("job_id", None)
-        if call.method != "GET" and self.login.changeset.succeeded(call, response.request.token):
-            self._tell_lost([call])
+        asked = _answered(response.request)
+        if _is_look(asked):
+            return self._looked(call, answer, asked)
+        return self._done(call, answer, asked)
+
+    def _done(self, call: Call, answer: dict[str, Any], asked: Request) -> Outcome:
+        if call.method != "GET":
+            self.carried_out(call, asked.token, getattr(asked, "accepted", None))
         return Done(answer)
 
+    def carried_out(self, call: Call, token: Token | None, accepted: int | None = None) -> None:
+        """Note what a call has changed, by the answer to it or, when that was lost, by a look at the zone."""
+        if self.login.changeset.succeeded(call, token, accepted):
+            self._tell_lost([call])
+
     def _refusal(self, response: Response, call: Call, answer: dict[str, Any]) -> Outcome:
+        asked = response.request
         said = envelope.messages(answer)
         attempts = response.attempts
         error = envelope.failure(response, call, answer, said)
-        if envelope.token_refused(said, response.status) and response.request.token is not None:
+        if envelope.token_refused(said, response.status) and asked.token is not None:
             # A token that is no good needs no logging out.
             signing_out = call.method == "DELETE" and target(call)[0] == "Session"
             return Done(answer) if signing_out else Renew(error)
-        if calls.is_poll(response.request.url) and error.code == "NOT_FOUND" and _renewed(attempts):
-            return self._job_gone(response, call, error)
+        if error.code == "NOT_FOUND":
+            if _orphaned(asked):
+                return self._job_gone(response, call, error)
+            if _answered(asked).method == "DELETE" and any(attempt.in_doubt for attempt in attempts):
+                # An earlier attempt, of which nothing was heard, has done it; or it is gone all the same.
+                return self._success(response, call, {**answer, "status": "success", "data": {}})
         if self.retry.attempts <= 1 or getattr(call, "final", False):
             return Failed(error)
         if answer["status"] == "running":
@@ -135,9 +157,11 @@ class DynectProtocol(HttpEngine):
             return self._limited(response, error)
         task = envelope.blocking_task(said)
         if task is not None:
-            return Waiting("task", attempts, error, number=task or None)
+            # A job's answer stays what it is: it is the call that is to be asked again.
+            again = _answered(asked) if calls.is_poll(asked.url) else None
+            return Waiting("task", attempts, error, number=task or None, request=again)
         if response.status >= 500:
-            return self.again_or(error, _as_asked(response, call), attempts)
+            return self.again_or(error, _as_asked(asked, call), attempts)
         return Failed(error)
 
     def _limited(self, response: Response, error: RequestError) -> Outcome:
@@ -163,7 +187,7 @@ class DynectProtocol(HttpEngine):
             return self._limited(response, error)
         if response.status < 500:
             return Failed(error)
-        return self.again_or(error, _as_asked(response, call), response.attempts)
+        return self.again_or(error, _as_asked(response.request, call), response.attempts)
 
     def _job(self, response: Response, call: Call, answer: dict[str, Any] | None) -> Outcome:
         """The call has become a job: ask for its end."""
@@ -178,17 +202,22 @@ class DynectProtocol(HttpEngine):
                 return Failed(self._astray(response, call, "a job without a number"))
         url = f"{self.base_url}{calls.JOB}{number}/"
         error = self._still_running(call, url, f"job {number} has not ended yet", number)
-        request = Request("GET", url, self._headers, b"")
+        request = DynectRequest("GET", url, self._headers, b"", after=_answered(response.request))
         return Waiting("job", response.attempts, error, number=number, request=request)
 
     def _job_gone(self, response: Response, call: Call, error: RequestError) -> Outcome:
         """The job went with the token that began it: read again, but do not change anything twice."""
-        if call.method == "GET":
-            return Waiting("job", response.attempts, error, request=self.prepare(call), delay=0.0)
-        error.hint = (
-            "the job was lost with its token and may or may not have been done: look before repeating"
+        asked = _answered(response.request)
+        if asked.method == "GET":
+            return Waiting("job", response.attempts, error, request=asked, delay=0.0)
+        doing = errors.BY_METHOD.get(call.method, errors.DynectError)
+        return Failed(
+            doing(
+                f"the token ended, and with it the job of {call}, which may have been done",
+                hint="look before asking again",
+                **envelope.details(response, call),
+            )
         )
-        return Failed(error)
 
     def _is_ours(self, location: str) -> bool:
         try:
@@ -210,6 +239,54 @@ class DynectProtocol(HttpEngine):
             uri=call.uri,
             url=redacted_url(url),
             job_id=number or calls.job_number(url),
+        )
+
+    # --- publications whose answer was lost ---
+
+    def _of_publication(self, outcome: Outcome, call: Call, request: Request) -> Outcome:
+        """Look, before a publication is repeated that may have been carried out, whether it has been."""
+        if _is_look(_answered(request)):
+            if isinstance(outcome, (Again, Failed, Renew)):
+                outcome.error = self._unknown(call, outcome.error)
+        elif (
+            isinstance(outcome, Again)
+            and outcome.request is None
+            and request.method == "PUT"
+            and publishes(target(call)[0], call)
+            and _in_doubt(outcome.error)
+        ):
+            outcome.request = self._look("ZoneChanges", call, request)
+        return outcome
+
+    def _look(self, resource: str, call: Call, lost: Request) -> DynectRequest:
+        url = f"{self.base_url}{calls.path(resource, target(call)[1])}"
+        return DynectRequest("GET", url, self._headers, after=lost)
+
+    def _looked(self, call: Call, answer: dict[str, Any], look: DynectRequest) -> Outcome:
+        """A publication has been carried out if nothing is waiting any more and the zone has a serial.
+
+        What is waiting may have been added meanwhile: that is published by whoever asks for it.
+        """
+        lost, data = look.after, answer["data"]
+        assert isinstance(lost, DynectRequest)
+        if look.token != lost.token:
+            return Failed(self._unknown(call, None))
+        if "/ZoneChanges/" in look.url and not data:
+            return Again(self._look("Zone", call, lost), reason="is the zone published?")
+        if "/ZoneChanges/" not in look.url and isinstance(data, dict) and data.get("serial"):
+            return self._done(call, answer, lost)
+        if self.login.changeset.accepted != lost.accepted:
+            return Failed(self._unknown(call, None))
+        return Again(self.prepare(call), reason="the zone is not published")
+
+    def _unknown(self, call: Call, why: BaseException | None) -> RequestError:
+        cause = f"; asking failed: {why.message}" if isinstance(why, RequestError) else ""
+        return errors.DynectUpdateError(
+            f"the answer to publishing {target(call)[1]} was lost, and it may have been published{cause}",
+            hint="look at its changes and notes before publishing it again",
+            method=call.method,
+            uri=call.uri,
+            url=redacted_url(self.url_of(calls.rest_path(call.uri))),
         )
 
     # --- changes lost with their token ---
@@ -250,13 +327,28 @@ class DynectProtocol(HttpEngine):
             )
 
 
-def _renewed(attempts: Sequence[Attempt]) -> bool:
-    """Whether the token was renewed right before this attempt."""
-    return bool(attempts) and attempts[-1].cause == Renew.reason
+def _answered(request: Request) -> Request:
+    """The request that an answer is the answer of: for a poll, the one that became the job."""
+    return request.answered if isinstance(request, DynectRequest) else request
 
 
-def _as_asked(response: Response, call: Call) -> Call:
-    """The call as far as repeating it is concerned: a poll and a report only read."""
-    if calls.is_poll(response.request.url) or calls.may_be_repeated(call):
-        return replace(call, method="GET")
-    return call
+def _is_look(request: Request) -> TypeGuard[DynectRequest]:
+    """Whether it looks what became of another, whose answer was lost."""
+    return isinstance(request, DynectRequest) and request.after is not None and not calls.is_poll(request.url)
+
+
+def _orphaned(poll: Request) -> bool:
+    """Whether it asks for a job that was begun with another token, and so ended with it."""
+    began = _answered(poll)
+    return began is not poll and began.token != poll.token
+
+
+def _in_doubt(error: BaseException | None) -> bool:
+    """Whether the call may have been carried out all the same."""
+    return isinstance(error, RequestError) and error.sent and (error.status is None or error.status >= 500)
+
+
+def _as_asked(request: Any, call: Call) -> Call:
+    """The call as far as repeating it is concerned: a poll, a look and a report only read."""
+    reads = isinstance(request, Request) and request.method == "GET"
+    return replace(call, method="GET") if reads or calls.may_be_repeated(call) else call

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sessionkit.errors import ConnectionFailed
-from sessionkit.http import Call
 from sessionkit_dyn import errors, unpublished
 from sessionkit_dyn.bodies import body_of, readable, writable
 from sessionkit_dyn.calls import path
@@ -182,21 +180,8 @@ def _fetch(
 def _add(
     session: DynectSession, kind: RecordType, zone: str, fqdn: str, body: dict[str, Any]
 ) -> dict[str, Any]:
-    """Add a record, once: when the answer is lost, look whether it has arrived before adding it again."""
-    uri = path(kind.resource, zone, fqdn)
     known = {"zone": zone, "fqdn": fqdn, "record_type": kind.name, "record_id": 0}
-    with session.login.changeset.exclusive(zone.lower(), fqdn.lower(), kind.name):
-        try:
-            data = ask(session, "POST", uri, body)
-        except ConnectionFailed as error:
-            if not error.sent or session.retry.attempts <= 1:
-                raise
-            data = unpublished.find(session, kind, zone, fqdn, body["rdata"])
-            if data is None:
-                data = ask(session, "POST", uri, body)
-            else:
-                session.login.changeset.succeeded(Call("POST", uri, body), session.login.source.current)
-    return _data(kind, known, body, data)
+    return _data(kind, known, body, unpublished.add(session, kind, zone, fqdn, body))
 
 
 def _data(kind: RecordType, known: dict[str, Any], body: dict[str, Any], answer: Any) -> dict[str, Any]:

@@ -231,17 +231,20 @@ class DynectSession(DynectProtocol):
     def redo_lost_changes(self, zone: str | None = None) -> int:
         """Make the lost changes of `zone`, or of all, again in their order; returns how many.
 
+        What is not made again yet stays in `lost_changes`, and its zone unpublished.
+
         Raises:
             DynectError: one was refused; it and those after it are still listed in `lost_changes`.
         """
-        lost = self.forget_lost_changes(zone)
-        for done, call in enumerate(lost):
-            try:
-                self.execute(call)
-            except BaseException:
-                self.login.changeset.restore(lost[done:])
-                raise
-        return len(lost)
+        changeset = self.login.changeset
+        with changeset.exclusive(self.deadline(), "lost changes"):
+            most = len(changeset.lost_in(zone))
+            for done in range(most):
+                lost = changeset.lost_in(zone)
+                if not lost:  # somebody has given up the rest
+                    return done
+                self.execute(lost[0])
+        return most
 
     def on_close(self) -> None:
         """Drop every connection; what was not published went with the token, so say so."""

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sessionkit.errors import Conflict, NotFound
+from sessionkit.errors import Conflict, ConnectionFailed, NotFound, RequestError
+from sessionkit.http import Call
 from sessionkit_dyn import errors
-from sessionkit_dyn.calls import path
+from sessionkit_dyn.calls import DynectCall, path
+from sessionkit_dyn.changeset import target
 from sessionkit_dyn.record_types import InvalidRecord, RecordType
 from sessionkit_dyn.resource import ask, odd, rows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sessionkit.clock import Deadline
+    from sessionkit.tokens import Token
     from sessionkit_dyn.session import DynectSession
 
 
@@ -30,18 +37,18 @@ def replace(
     zone, fqdn = str(data.get("zone", "")), str(data.get("fqdn", ""))
     method = "DELETE" if body is None else "PUT"
     uri = path(kind.resource, zone, fqdn)
-    with session.login.changeset.exclusive(zone.lower(), fqdn.lower(), kind.name):
-        there = _there(session, kind, uri)
-        wanted = _comparable(kind, data.get("rdata"))
-        alike = [row for row in there if _comparable(kind, row.get("rdata")) == wanted]
+    with exclusive(session, kind, zone, fqdn) as deadline:
+        there = _there(session, kind, uri, deadline)
+        alike = _alike(kind, there, data.get("rdata"))
         if len(alike) != 1:
             raise _unclear(kind, fqdn, method, uri, len(alike))
         number = alike[0].get("record_id")
         if number:
-            return ask(session, method, path(kind.resource, zone, fqdn, number), body)
+            uri = path(kind.resource, zone, fqdn, number)
+            return ask(session, method, uri, body, timeout=deadline.remaining())
         kept = [_body(kind, row) for row in there if row is not alike[0]]
         kept += [] if body is None else [body]
-        answer = ask(session, "PUT", uri, {kind.replacing: kept})
+        answer = ask(session, "PUT", uri, {kind.replacing: kept}, timeout=deadline.remaining())
     if body is None:
         return None
     changed = _comparable(kind, body["rdata"])
@@ -52,18 +59,78 @@ def replace(
     )
 
 
-def find(
-    session: DynectSession, kind: RecordType, zone: str, fqdn: str, rdata: dict[str, Any]
-) -> dict[str, Any] | None:
-    """The record of this data as the session sees it, or None."""
-    wanted = _comparable(kind, rdata)
-    there = _there(session, kind, path(kind.resource, zone, fqdn))
-    return next((row for row in there if _comparable(kind, row.get("rdata")) == wanted), None)
+@contextmanager
+def exclusive(session: DynectSession, kind: RecordType, zone: str, fqdn: str) -> Iterator[Deadline]:
+    """Hold a node's records of one type for some calls, which have the time of one: until the deadline.
+
+    Raises:
+        CallTimeout: somebody else held them until then.
+    """
+    deadline = session.deadline()
+    with session.login.changeset.exclusive(deadline, zone.lower(), fqdn.lower(), kind.name):
+        yield deadline
 
 
-def _there(session: DynectSession, kind: RecordType, uri: str) -> list[dict[str, Any]]:
+def add(session: DynectSession, kind: RecordType, zone: str, fqdn: str, body: dict[str, Any]) -> Any:
+    """Add a record, once: when the answer is lost, look whether it has arrived before adding it again.
+
+    Returns what the service says of it.
+
+    Raises:
+        ConnectionFailed: the answer was lost, and what is there may have been there before.
+    """
+    call = Call("POST", path(kind.resource, zone, fqdn), body)
+    with exclusive(session, kind, zone, fqdn) as deadline:
+        try:
+            return ask(session, "POST", call.uri, body, timeout=deadline.remaining())
+        except ConnectionFailed as error:
+            if not error.sent or session.retry.attempts <= 1:
+                raise
+            there, token = _look(session, kind, call.uri, deadline, error)
+            found = _alike(kind, there, body["rdata"])
+            if not found:
+                return ask(session, "POST", call.uri, body, timeout=deadline.remaining())
+            if _was_there(session, kind, call, found[0]):
+                raise
+    session.carried_out(call, token)
+    return found[0]
+
+
+def _look(
+    session: DynectSession, kind: RecordType, uri: str, deadline: Deadline, lost: ConnectionFailed
+) -> tuple[list[dict[str, Any]], Token | None]:
+    """What is there after an answer was lost, and the token it was seen with; or the loss once more."""
+    look = DynectCall("GET", uri, {"detail": "Y"})
     try:
-        return rows(ask(session, "GET", uri, {"detail": "Y"}), kind.resource)
+        seen = session.perform(look, timeout=deadline.remaining())
+        return rows(seen.result["data"], kind.resource), seen.response.request.token
+    except NotFound:
+        return [], None
+    except RequestError as error:
+        raise lost from error
+
+
+def _was_there(session: DynectSession, kind: RecordType, call: Call, found: dict[str, Any]) -> bool:
+    """Whether what `call` was to add may have been there before: published, or written by another call."""
+    body = call.args
+    if found.get("record_id") or (body["ttl"] and str(found.get("ttl")) != str(body["ttl"])):
+        return True
+    earlier = session.pending_changes.get(target(call)[1], ())
+    told = [each.args for each in earlier if each.uri == call.uri and isinstance(each.args, dict)]
+    bodies = [each for args in told for each in (args.get(kind.replacing) or [args])]
+    written = [each for each in bodies if isinstance(each, dict) and isinstance(each.get("rdata"), dict)]
+    return bool(_alike(kind, written, body["rdata"]))
+
+
+def _alike(kind: RecordType, listed: list[dict[str, Any]], rdata: Any) -> list[dict[str, Any]]:
+    """Those of some records that have this data."""
+    wanted = _comparable(kind, rdata)
+    return [row for row in listed if _comparable(kind, row.get("rdata")) == wanted]
+
+
+def _there(session: DynectSession, kind: RecordType, uri: str, deadline: Deadline) -> list[dict[str, Any]]:
+    try:
+        return rows(ask(session, "GET", uri, {"detail": "Y"}, timeout=deadline.remaining()), kind.resource)
     except NotFound:
         return []
 

@@ -252,7 +252,7 @@ class Zone(Node):
 
         Raises:
             DynectChangesLost: changes were lost with their token, so that they cannot be published.
-            DynectUpdateError: the service refused.
+            DynectUpdateError: the service refused; or the answer was lost, and it may have been published.
         """
         args = {"publish": True} if notes is None else {"publish": True, "notes": notes}
         data = ask(self.session, "PUT", path("Zone", self.name), args, timeout=timeout)

@@ -432,8 +432,8 @@ class EventHub:
         self._lock = threading.RLock()
         self._thread = None
         self._initialised = False
+        self._reception.after_fork_in_child()  # first: the transport's place may be under its identifier
         self._transport.after_fork_in_child()
-        self._reception.after_fork_in_child()
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(

@@ -77,10 +77,10 @@ def do_all(
     """
     driver = _Driver(session, tasks, at_once, timeout, ahead)
     thread = threading.Thread(target=driver.run, name="sessionkit-many", daemon=True)
-    thread.start()
     owner = os.getpid()
     results: deque[Any] = deque()
     try:
+        thread.start()
         while True:
             while results:
                 result = results.popleft()
@@ -101,7 +101,8 @@ def do_all(
             driver.stop()
             # The collector of garbage may end a forgotten one in that very thread.
             if thread is not threading.current_thread():
-                thread.join(2 * GRACE)  # `tasks` may be in no hurry
+                with contextlib.suppress(RuntimeError):  # Ctrl-C while it began: it ends as soon as it has
+                    thread.join(2 * GRACE)  # `tasks` may be in no hurry
             driver.let_go(results)
         driver.close()
 

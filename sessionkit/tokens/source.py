@@ -145,6 +145,17 @@ class TokenSource:
         held = self._held
         return held.token if self._monotonic() < held.ends_at else None
 
+    def settled(self, deadline: Deadline) -> Token | None:
+        """The `current` token once the renewal under way has ended; `deadline` bounds the wait for that.
+
+        For a logout: a token that comes after it would stay valid, and nobody would know it.
+        """
+        with self._lock:
+            flight = self._flight
+        if flight is not None:
+            flight.wait(deadline.remaining())
+        return self.current
+
     def forget(self) -> None:
         """Drop the token here and in the store, as a logout does; a renewal under way is not kept either."""
         self._log_out()

@@ -11,7 +11,7 @@ Any `HttpEngine` serves as the session, so that every backend can use this.
 
 from sessionkit.transfer.batch import Downloads, download
 from sessionkit.transfer.digest import digest_of
-from sessionkit.transfer.errors import Damaged, NotWritten, TransferFailed
+from sessionkit.transfer.errors import Damaged, NotRead, NotWritten, TransferFailed
 from sessionkit.transfer.items import Answer, Download, Downloaded
 from sessionkit.transfer.progress import Progress
 from sessionkit.transfer.upload import Part, Uploaded, upload, upload_parts
@@ -22,6 +22,7 @@ __all__ = [
     "Download",
     "Downloaded",
     "Downloads",
+    "NotRead",
     "NotWritten",
     "Part",
     "Progress",

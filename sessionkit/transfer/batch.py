@@ -127,7 +127,8 @@ def download(
         accept: Sees an answer's `status`, `headers` and `url` before its body; False leaves it out.
             Called from several threads.
         progress: True shows a bar in a terminal; a function is called with a `Progress`.
-        attempts: Times a body may break off without having brought at least a megabyte.
+        attempts: Times a body may break off, or be damaged, without having brought at least a megabyte to
+            carry on from.
         timeout: Seconds until an answer must begin, and between its pieces; None is the session's.
         durable: False trusts the system to write files down in time: after a power cut, one that was
             just fetched may then be empty or torn.

@@ -33,6 +33,19 @@ class NotWritten(SessionKitError, OSError):
         self.errno = error.errno
 
 
+class NotRead(SessionKitError):
+    """A file that could not be read to its end as it was when its upload began.
+
+    Attributes:
+        path: The file.
+    """
+
+    # No OSError: what is raised while a request is sent would then pass for the connection's, and be retried.
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path} {why} while it was sent", hint="send it again when nobody changes it")
+        self.path = path
+
+
 class TransferFailed(SessionKitError):
     """Some files of a batch failed.
 

@@ -17,7 +17,7 @@ from sessionkit.secrets import redact_url
 from sessionkit.transfer import digest
 from sessionkit.transfer.errors import Damaged
 from sessionkit.transfer.items import Answer, Download, Downloaded
-from sessionkit.transfer.part import PartFile
+from sessionkit.transfer.part import PartFile, tidy
 
 if TYPE_CHECKING:
     import threading
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sessionkit.outcome import Exchange
     from sessionkit.transfer.progress import Meter
 
-# An attempt that brought so many bytes is not counted: the transfer gets on.
+# An attempt that brought so many bytes to carry on from is not counted: the transfer gets on.
 _WORTHWHILE = 1 << 20
 _BACKOFF = RetryPolicy()
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
@@ -72,7 +72,7 @@ class Fetch(Task):
 
     __slots__ = (
         *("_asks", "_counted", "_expected", "_item", "_meter"),
-        *("_options", "_part", "_received", "_session", "_stop"),
+        *("_options", "_overshot", "_part", "_received", "_session", "_stop"),
     )
 
     def __init__(
@@ -84,7 +84,7 @@ class Fetch(Task):
         self._meter = meter
         self._stop = stop
         self._part: PartFile | None = None
-        self._asks = False
+        self._asks = self._overshot = False
         # Bytes that came, also in vain; that the meter was told of, and was told to expect.
         self._received = self._counted = self._expected = 0
         # What is there already is looked at first, in a thread.
@@ -93,6 +93,9 @@ class Fetch(Task):
     def finish(self, came: Exchange | SessionKitError | None) -> Downloaded:
         """Bring the file, and say what became of it."""
         record = self._record(came)
+        if record.state != "fetched":  # what was counted came in vain
+            self._meter.expect(-self._expected)
+            self._meter.advance(-self._counted)
         self._meter.end(record.state)
         return record
 
@@ -102,8 +105,6 @@ class Fetch(Task):
         except Stopped:
             return Downloaded(self._item, "cancelled")
         except Exception as error:  # noqa: BLE001 - a batch reports, by file, whatever went wrong
-            self._meter.expect(-self._expected)
-            self._meter.advance(-self._counted)
             return Downloaded(self._item, "failed", received=self._received, error=error)
         finally:
             part, self._part = self._part, None
@@ -116,15 +117,15 @@ class Fetch(Task):
             found = self._existing(self._item.path)
             if found is not None:
                 return found
-            self._asks = self._asks_whether_changed()
+            self._asks = self._asks_whether_changed(self._item.path)
         tried = 0
         while True:
-            before = self._received
+            before = self._kept
             came, first = None, came
             try:
                 done = self._attempt(first)
             except _Broken as broken:
-                tried += self._received - before < _WORTHWHILE
+                tried += self._kept - before < _WORTHWHILE
                 if tried >= self._options.attempts:
                     raise broken.error from broken
                 self._options.clock.sleep(_BACKOFF.backoff(tried or 1))
@@ -132,12 +133,17 @@ class Fetch(Task):
                 if done is not None:
                     return done
 
+    @property
+    def _kept(self) -> int:
+        """Bytes that the next attempt can carry on from."""
+        return self._part.size if self._part is not None and self._part.etag else 0
+
     def _attempt(self, came: Exchange | SessionKitError | None) -> Downloaded | None:
         """One request and its answer; None when the next is to be made at once."""
         if self._part is None and self._item.name is None:
             self._part = self._part_of(self._item.path)
         part = self._part
-        offset = part.size if part is not None and part.etag else 0
+        offset = self._kept
         try:
             if came is None:
                 call = _call(self._item, self._headers(offset))
@@ -145,30 +151,46 @@ class Fetch(Task):
             elif isinstance(came, SessionKitError):
                 raise came
             with closing(Stream(came.response)) as answer:
-                if part is not None:
+                # What it redirects to may have become another file since the last attempt.
+                if part is not None and part.path == self._item.path_for(answer):
                     return self._receive(answer, part, offset)
                 return self._name(answer)
         except RequestError as error:
-            if error.status == 304:
+            if error.status == 304 and self._asks:
+                if part is not None:
+                    part.discard()
                 return self._present(self._item.path)
             if error.status == 416 and part is not None and offset:
-                part.discard()
+                self._overshoot(part)
                 return None
             raise
+
+    def _overshoot(self, part: PartFile) -> None:
+        """Go on where nothing comes after what there is: that is whole, or of something else."""
+        if self._overshot:
+            part.discard()
+        else:
+            self._overshot = True
+            part.take_back()
 
     def _part_of(self, path: Path) -> PartFile:
         return PartFile(path, durable=self._options.durable)
 
     def _headers(self, offset: int) -> dict[str, str]:
+        sent = {}
+        if self._asks:  # which goes before the others (RFC 9110, 13.2.2)
+            sent["If-None-Match"] = f'"{digest.digest_of(self._item.path)}"'
         if offset and self._part is not None:
-            return {"Range": f"bytes={offset}-", "If-Range": self._part.etag}
-        if self._asks:
-            return {"If-None-Match": f'"{digest.digest_of(self._item.path)}"'}
-        return {}
+            sent |= {"Range": f"bytes={offset}-", "If-Range": self._part.etag}
+        return sent
 
     def _name(self, answer: Answer) -> Downloaded | None:
-        """Go on with an answer that had to come before the file's name was known."""
+        """Go on with an answer that had to come before the file's name was known, or that changes it."""
         path = self._item.path_for(answer)
+        if self._part is not None:
+            self._part.discard()
+            self._part.close()
+            self._part = None
         if self._refused(answer):
             return Downloaded(self._item, "filtered")
         if os.path.isfile(path):  # noqa: PTH113 - at a fraction of the cost
@@ -184,6 +206,7 @@ class Fetch(Task):
         if self._refused(answer):
             part.discard()
             return Downloaded(self._item, "filtered")
+        self._asks = False
         size = self._begin(answer, part, offset)
         try:
             for chunk in answer:
@@ -206,11 +229,11 @@ class Fetch(Task):
             part.discard()
             raise self._damaged(answer, f"{whole:,} bytes were announced, not {self._item.size:,}")
         whole = self._item.size if whole is None else whole
-        if start and start == offset:
-            part.go_on(kind)
-        elif start:
+        if answer.status == 206 and (odd := _oddness(answer, start, whole, offset, part.etag)):
             part.discard()
-            raise _Broken(self._damaged(answer, f"bytes from {start:,} came where {offset:,} were asked for"))
+            raise _Broken(self._damaged(answer, odd))
+        if start:
+            part.go_on(kind)
         else:
             part.begin(answer.headers.get("etag") or "", kind, whole)
         self._count(part.size - self._counted)
@@ -265,16 +288,18 @@ class Fetch(Task):
     def _same(self, path: Path, answer: Answer) -> Downloaded | None:
         """The file that is there, if its MD5 is what the answer's ETag states."""
         stated = digest.stated_md5(answer.headers)
-        if self._options.existing != "check" or stated is None:
+        if stated is None or not self._asks_whether_changed(path):
             return None
         return self._present(path) if digest.digest_of(path) == stated else None
 
-    def _asks_whether_changed(self) -> bool:
+    def _asks_whether_changed(self, path: Path) -> bool:
         """Whether the service has to be asked if the file that is there is the one it has."""
         wanted = (self._item.checksum or "").partition(":")[2]
-        return self._options.existing == "check" and not wanted
+        sized = self._item.size is None or path.stat().st_size == self._item.size
+        return self._options.existing == "check" and sized and not wanted
 
     def _present(self, path: Path) -> Downloaded:
+        tidy(path)
         return Downloaded(self._item, "present", path, path.stat().st_size, self._received)
 
     def _count(self, size: int) -> None:
@@ -293,15 +318,28 @@ def _anything_at(path: Path) -> bool:
     return os.path.exists(path) or os.path.exists(f"{os.fspath(path)}.part")  # noqa: PTH110 - quicker
 
 
-def _extent(answer: Answer) -> tuple[int, int | None]:
-    """Where in the file the body begins, and the whole file's size if the answer tells."""
-    if answer.headers.get("content-encoding", "identity") != "identity":
-        return 0, None
-    match = _CONTENT_RANGE.fullmatch(answer.headers.get("content-range") or "")
-    if answer.status == 206 and match:
+def _extent(answer: Answer) -> tuple[int | None, int | None]:
+    """Where in the file the body begins, and the whole file's size, if the answer tells."""
+    encoded = answer.headers.get("content-encoding", "identity") != "identity"
+    if answer.status == 206:
+        match = None if encoded else _CONTENT_RANGE.fullmatch(answer.headers.get("content-range") or "")
+        if match is None:
+            return None, None
         return int(match[1]), None if match[3] == "*" else int(match[3])
     length = answer.headers.get("content-length") or ""
-    return 0, int(length) if length.isascii() and length.isdigit() else None
+    return 0, int(length) if not encoded and length.isascii() and length.isdigit() else None
+
+
+def _oddness(answer: Answer, start: int | None, whole: int | None, offset: int, etag: str) -> str:
+    """Why a piece of a file is not what was asked for, from `offset` on and of `etag`; "" if it may be."""
+    if start is None or whole is None:
+        return "a piece of it came that does not say where it belongs"
+    if start not in {0, offset}:
+        return f"bytes from {start:,} came where {offset:,} were asked for"
+    # A service that does not heed If-Range sends the rest of whatever it has now (RFC 9110, 15.3.7.3).
+    if start and answer.headers.get("etag") != etag:
+        return "the rest of another version of it came"
+    return ""
 
 
 def _of(answer: Answer) -> dict[str, Any]:

@@ -30,6 +30,8 @@ _NOTED_AT_ONCE = 4 << 20
 # So many bytes are held until more come: a small file is opened, written and renamed in one go.
 _HELD = 1 << 16
 _BLOCK = 1 << 20
+# Where others write that fetch the same file at the same time, and may have been killed.
+_SPARES = range(2, 6)
 # Only a strong ETag promises the same bytes (RFC 9110, 13.1.5), and only a proper one is sent back.
 _STRONG = re.compile(r'"[\x21\x23-\x7e]+"')
 
@@ -43,7 +45,7 @@ class PartFile:
             part.complete()
 
     A part is one writer's: another thread or process that fetches the same file at the same time gets a
-    part of its own, and the last to finish puts its file in place.
+    part of its own, `name.2.part`, that nobody carries on; the last to finish puts its file in place.
 
     Args:
         path: The file it will be.
@@ -67,7 +69,7 @@ class PartFile:
         self._hash: Hash | None = None
         self._held: list[bytes] = []
         self._complete = False
-        self._has_note = False
+        self._has_note = self._is_spare = False
         # Names as text and files as descriptors: of many small files, more would be a good part of the work.
         self._part = f"{os.fspath(path)}.part"
         self._note = f"{self._part}.etag"
@@ -126,6 +128,13 @@ class PartFile:
         self._do(self._flush)
         return self._hash.hexdigest()
 
+    def take_back(self) -> None:
+        """Forget the last byte, to ask for it: what there is may be whole, and the answer will tell."""
+        self._do(self._flush)
+        self.size -= 1
+        self._hash = None
+        self._do(lambda: os.ftruncate(self._file, self.size))
+
     def discard(self) -> None:
         """Let nothing of it be carried on."""
         self.etag = ""
@@ -137,13 +146,12 @@ class PartFile:
         self._do(self._flush)
         self._do(self._put_in_place)
         self._complete = True
+        tidy(self.path)
 
     def _put_in_place(self) -> None:
         if self._durable:
             os.fsync(self._file)
-        # First, so that no note outlives its part, whenever this process may be killed.
-        if self._has_note:
-            Path(self._note).unlink(missing_ok=True)
+        self._forget_note()
         # Renamed while it is open, and thereby locked: nobody else can take it for a part in between.
         if sys.platform == "win32":
             self._close()
@@ -154,11 +162,12 @@ class PartFile:
             with contextlib.suppress(OSError):
                 self._flush()
                 self._write_note()
-                return
+                if not self._is_spare:
+                    return
         if self._file >= 0:
             with contextlib.suppress(OSError):
+                self._forget_note()
                 Path(self._part).unlink(missing_ok=True)
-                Path(self._note).unlink(missing_ok=True)
 
     def _do(self, action: Callable[[], object]) -> None:
         try:
@@ -182,14 +191,19 @@ class PartFile:
             written += os.write(self._file, memoryview(data)[written:])
 
     def _open(self) -> None:
-        size = self._claim()
-        if size is None:  # somebody else is writing it
+        """Take the first place where nobody else is writing."""
+        for part in (self._part, *_spares(self.path)):
+            self._part, self._note = part, f"{part}.etag"
+            size = self._claim()
+            if size is not None:
+                break
+            self._is_spare = True
+        else:  # so many at once, or a file system without locks
             self._part = f"{os.fspath(self.path)}.{secrets.token_hex(4)}.part"
-            self._note = f"{self._part}.etag"
-            self._file = _opened(self._part)
-        elif size:
-            self._has_note = True
-            self._empty()
+            self._file, size = _opened(self._part), 0
+        self._forget_note()
+        if size:
+            os.ftruncate(self._file, 0)
 
     def _resume(self) -> None:
         """Go on with the part that an earlier attempt left, if it says what it is a part of."""
@@ -203,19 +217,13 @@ class PartFile:
             self.size = size if self.etag else 0
 
     def _claim(self) -> int | None:
-        """Open the part at its usual place and give its size; None when somebody else is writing it."""
-        file = _opened(self._part)
-        try:
-            _lock(file)
-            status = os.fstat(file)
-            mine = os.path.samestat(status, os.stat(self._part))  # noqa: PTH116 - as text, see the constructor
-        except OSError:
-            mine = False
-        if not mine:  # locked by another, or put in place by another between open and lock
-            os.close(file)
+        """Take the part that may be there, and give its size; None when somebody else is writing it."""
+        claimed = _claimed(self._part)
+        if claimed is None:
             return None
-        self._file = file
-        return status.st_size
+        self._file, size = claimed
+        self._has_note = True  # perhaps: somebody may have been killed who wrote it
+        return size
 
     def _hash_existing(self) -> None:
         assert self._hash is not None
@@ -224,11 +232,11 @@ class PartFile:
             self._hash.update(block)
 
     def _empty(self) -> None:
+        self._forget_note()
         os.ftruncate(self._file, 0)
         os.lseek(self._file, 0, os.SEEK_SET)
 
     def _noted(self) -> str:
-        self._has_note = True
         try:
             noted = Path(self._note).read_text("utf-8")
         except (FileNotFoundError, UnicodeDecodeError):
@@ -236,14 +244,59 @@ class PartFile:
         return noted if _STRONG.fullmatch(noted) else ""
 
     def _write_note(self) -> None:
+        if self._is_spare:
+            return
         self._has_note = True
         Path(self._note).write_text(self.etag, "utf-8")
+
+    def _forget_note(self) -> None:
+        """Before the part is changed or gone: this process may be killed, and nobody must believe it then."""
+        if self._has_note:
+            Path(self._note).unlink(missing_ok=True)
+            self._has_note = False
 
     def _close(self) -> None:
         file, self._file = self._file, -1
         if file >= 0:
             with contextlib.suppress(OSError):
                 os.close(file)
+
+
+def tidy(path: Path) -> None:
+    """Remove what is left of earlier attempts at a file that is there now, but for what is being written."""
+    for part in (f"{os.fspath(path)}.part", *_spares(path)):
+        if os.path.exists(part):  # noqa: PTH110 - quicker
+            with contextlib.suppress(OSError):
+                _remove(part)
+
+
+def _remove(part: str) -> None:
+    claimed = _claimed(part)
+    if claimed is not None:
+        try:
+            Path(f"{part}.etag").unlink(missing_ok=True)
+            Path(part).unlink(missing_ok=True)
+        finally:
+            os.close(claimed[0])
+
+
+def _spares(path: Path) -> list[str]:
+    return [f"{os.fspath(path)}.{number}.part" for number in _SPARES]
+
+
+def _claimed(part: str) -> tuple[int, int] | None:
+    """Open a part that may be there, lock it and give its size; None when somebody else is writing it."""
+    file = _opened(part)
+    try:
+        _lock(file)
+        status = os.fstat(file)
+        mine = os.path.samestat(status, os.stat(part))  # noqa: PTH116 - as text, see `PartFile`
+    except OSError:
+        mine = False
+    if mine:
+        return file, status.st_size
+    os.close(file)  # locked by another, or put in place by another between open and lock
+    return None
 
 
 def _lock(file: int) -> None:

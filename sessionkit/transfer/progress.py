@@ -26,7 +26,7 @@ class Progress:
     Attributes:
         files: How many there are; None while that is not known.
         done: How many need nothing more, in whichever way they ended.
-        fetched, present, filtered, failed: How many of those ended so.
+        fetched, present, filtered, failed: How many of those ended so; what was uploaded counts as fetched.
         bytes: Bytes that are in place or on their way to be.
         total: Bytes of the files whose size is known so far.
         finished: Whether this is the last report.

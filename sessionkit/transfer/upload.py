@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 from sessionkit.clock import SYSTEM_CLOCK
 from sessionkit.errors import ConfigurationError
 from sessionkit.http import Body
 from sessionkit.transfer import digest
-from sessionkit.transfer.errors import Damaged
+from sessionkit.transfer.errors import Damaged, NotRead
 from sessionkit.transfer.progress import Meter, Progress, callback_of
 
 if TYPE_CHECKING:
@@ -84,18 +87,16 @@ def upload(
     Raises:
         RequestError: what went wrong; repeated before where that could do no harm.
         Damaged: the service took something else than was sent.
+        NotRead: the file was changed meanwhile, and the service has not got it.
         OSError: the file cannot be read.
     """
-    size = path.stat().st_size
-    meter = Meter(callback_of(progress, f"uploading {path.name}"), 1, clock)
-    meter.expect(size)
-    try:
-        body = FileBody(path, 0, size, meter)
+    status = path.stat()
+    size = status.st_size
+    with _metered(path, size, progress, clock) as meter:
+        body = FileBody(path, status, 0, size, meter)
         return _put(
             session, Part(1, url), body, method=method, headers=headers, verify=verify, timeout=timeout
         )
-    finally:
-        meter.finish()
 
 
 def upload_parts(
@@ -130,23 +131,22 @@ def upload_parts(
 
     Raises:
         ConfigurationError: when the parts do not cover the file.
-        RequestError, Damaged, OSError: see `upload`. The first of them ends the upload; parts that are
-            under way are waited for.
+        RequestError, Damaged, NotRead, OSError: see `upload`. The first of them ends the upload; parts that
+            are under way are waited for.
     """
-    size = path.stat().st_size
+    status = path.stat()
+    size = status.st_size
     needed = max(1, -(-size // part_size)) if part_size > 0 else 0
     if needed != len(parts) or concurrency < 1:
         raise ConfigurationError(
             f"{size:,} bytes in parts of {part_size:,} are {needed} parts, and {len(parts)} URLs were given"
         )
-    meter = Meter(callback_of(progress, f"uploading {path.name}"), 1, clock)
-    meter.expect(size)
     failed = threading.Event()
 
-    def send(index: int) -> Uploaded | None:
+    def send(index: int, meter: Meter) -> Uploaded | None:
         if failed.is_set():
             return None
-        body = FileBody(path, index * part_size, min(part_size, size - index * part_size), meter)
+        body = FileBody(path, status, index * part_size, min(part_size, size - index * part_size), meter)
         try:
             return _put(
                 session, parts[index], body, method="PUT", headers=headers, verify=verify, timeout=timeout
@@ -155,13 +155,31 @@ def upload_parts(
             failed.set()
             raise
 
+    with (
+        _metered(path, size, progress, clock) as meter,
+        ThreadPoolExecutor(min(concurrency, needed), "upload") as pool,
+    ):
+        try:
+            return [sent for sent in pool.map(send, range(needed), repeat(meter)) if sent is not None]
+        except BaseException:
+            failed.set()
+            raise
+
+
+@contextmanager
+def _metered(
+    path: Path, size: int, progress: Callable[[Progress], None] | bool | None, clock: Clock
+) -> Iterator[Meter]:
+    """Count one file."""
+    meter = Meter(callback_of(progress, f"uploading {path.name}"), 1, clock)
+    meter.expect(size)
     try:
-        with ThreadPoolExecutor(min(concurrency, needed), "upload") as pool:
-            try:
-                return [sent for sent in pool.map(send, range(needed)) if sent is not None]
-            except BaseException:
-                failed.set()
-                raise
+        yield meter
+    except BaseException:
+        meter.end("failed")
+        raise
+    else:
+        meter.end("fetched")
     finally:
         meter.finish()
 
@@ -173,8 +191,9 @@ class FileBody(Body):
         md5: Of what was sent last, once all of it was.
     """
 
-    def __init__(self, path: Path, start: int, size: int, meter: Meter) -> None:
+    def __init__(self, path: Path, status: os.stat_result, start: int, size: int, meter: Meter) -> None:
         self._path = path
+        self._stamp = _stamp(status)
         self._start = start
         self._size = size
         self._meter = meter
@@ -187,22 +206,35 @@ class FileBody(Body):
     def __iter__(self) -> Iterator[bytes]:
         self._count(-self._counted)
         found = digest.new("md5")
-        with self._path.open("rb") as file:
-            file.seek(self._start)
-            left = self._size
-            while left:
-                block = file.read(min(_BLOCK, left))
-                if not block:
-                    raise OSError(f"{self._path} became shorter while it was sent")
-                left -= len(block)
-                found.update(block)
-                yield block
-                self._count(len(block))
+        for block in self._blocks():
+            found.update(block)
+            yield block
+            self._count(len(block))
         self.md5 = found.hexdigest()
+
+    def _blocks(self) -> Iterator[bytes]:
+        left = self._size
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._start)
+                while left:
+                    block = file.read(min(_BLOCK, left))
+                    left -= len(block)
+                    # Before the last goes out: what the service has not got whole it does not take.
+                    if not block or (not left and _stamp(os.fstat(file.fileno())) != self._stamp):
+                        raise NotRead(self._path, "was changed")
+                    yield block
+        except OSError as error:
+            raise NotRead(self._path, f"could not be read ({error.strerror or error})") from error
 
     def _count(self, size: int) -> None:
         self._counted += size
         self._meter.advance(size)
+
+
+def _stamp(status: os.stat_result) -> tuple[int, ...]:
+    """What is another when a file was changed, or another took its place."""
+    return status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev
 
 
 def _put(

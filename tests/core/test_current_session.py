@@ -174,6 +174,17 @@ def test_a_held_session_is_closed_by_its_block():
     assert Echo.get_session() is None
 
 
+def test_a_held_session_that_was_given_out_again_is_borrowed_by_its_next_block():
+    session = Echo("ann")
+    assert Echo() is session
+    with session:
+        pass
+    assert not session.closed
+    with session:
+        pass
+    assert session.closed
+
+
 def test_activate_makes_current_and_does_not_close():
     ann, bob = Echo("ann"), Echo("bob")
     with ann.activate() as active:

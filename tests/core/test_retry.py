@@ -141,6 +141,21 @@ def test_a_lost_connection_is_tried_again_for_what_can_do_no_harm(server):
         assert "look before" in caught.value.hint
 
 
+@pytest.mark.parametrize(("sent", "told"), [([True, False], True), ([False, False], False)])
+def test_what_an_earlier_attempt_may_have_done_is_not_denied_by_the_last(sent, told):
+    class Unlucky(Api):
+        def send(self, request, deadline):
+            raise ConnectionFailed("no answer", method=request.method, sent=left.pop(0))
+
+    left = list(sent)
+    retry = RetryPolicy(attempts=2)
+    unlucky = Unlucky.detached("http://127.0.0.1:1", clock=ManualClock(), retry=retry)
+    with unlucky, pytest.raises(ConnectionFailed) as caught:
+        unlucky.put("/")
+    assert caught.value.sent is told
+    assert [attempt.sent for attempt in caught.value.attempts] == sent
+
+
 def test_an_unsent_post_is_tried_again():
     with (
         Api.detached("http://127.0.0.1:1", clock=ManualClock()) as api,

@@ -153,14 +153,14 @@ def test_with_warnings_as_errors_the_loss_is_raised(sandbox, dyn, zone):
 
 def test_calls_that_overtake_a_renewal_confuse_nothing():
     old, new = Token("token-one"), Token("token-two")
-    add = Call("POST", "/REST/ARecord/test.example/www.test.example/")
+    first, second, third = (Call("POST", "/REST/ARecord/test.example/www.test.example/") for _ in range(3))
     changeset = Changeset()
     changeset.signed_with(old)
-    changeset.succeeded(add, old)
-    assert changeset.signed_with(new) == [add]
-    changeset.succeeded(add, new)
+    changeset.succeeded(first, old)
+    assert changeset.signed_with(new) == [first]
+    changeset.succeeded(second, new)
     assert changeset.signed_with(old) == []  # signed before the renewal, sent after it
     assert changeset.token is new
-    assert changeset.pending == {"test.example": [add]}
-    assert changeset.succeeded(add, old)  # answered after the renewal: lost as well
-    assert changeset.lost == {"test.example": [add, add]}
+    assert changeset.pending == {"test.example": [second]}
+    assert changeset.succeeded(third, old)  # answered after the renewal: lost as well
+    assert changeset.lost == {"test.example": [first, third]}

@@ -1,6 +1,8 @@
 """Events through a real Redis: between hubs, across restarts, with a memory of one's own."""
 
+import json
 import os
+import threading
 import time
 
 import pytest
@@ -8,8 +10,14 @@ import redis
 
 from sessionkit.errors import ConfigurationError
 from sessionkit.events import Backoff, Event, EventHubConnectionError
-from sessionkit.events.transports.redis import GroupPlace, RedisTransport, _Settings
+from sessionkit.events.transports.places import GroupPlace, Place
+from sessionkit.events.transports.redis import RedisTransport, Settings
 from sessionkit.testing.tools import wait_until
+
+
+def stored(client):
+    """The data of what is in the stream."""
+    return [json.loads(fields[b"event"])["data"] for _, fields in client.xrange("sessionkit:events")]
 
 
 def collect(hub, subscription="topic=x"):
@@ -117,7 +125,7 @@ def test_who_had_read_what_redis_forgot_sees_it_once(redis_server, connected):
 
 @pytest.mark.parametrize("long_ago", [False, True])
 def test_what_was_dropped_on_purpose_does_not_come_back_later(redis_server, connected, monkeypatch, long_ago):
-    monkeypatch.setattr("sessionkit.events.transports.redis._FORGETFUL_SECONDS", 0.0 if long_ago else 5.0)
+    monkeypatch.setattr("sessionkit.events.transports.redis.FORGETFUL_SECONDS", 0.0 if long_ago else 5.0)
     ann = connected(redis_server.url(), key=None)
     ann.publish(Event("x", data=1))
     ann.flush()
@@ -127,6 +135,140 @@ def test_what_was_dropped_on_purpose_does_not_come_back_later(redis_server, conn
         client.delete("sessionkit:events")
         ann.reconnect()
         assert client.xlen("sessionkit:events") == (0 if long_ago else 1)
+
+
+def test_who_reads_no_more_for_now_does_not_store_before_what_redis_forgot(redis_server, make_hub):
+    ann = make_hub(redis_server.url(), key=None, queue_limit=5)
+    collect(ann)
+    ann.connect()
+    for n in range(6):
+        if n == 4:
+            written = _written(redis_server)
+        ann.publish(Event("x", data=n))
+    wait_until(lambda: not ann._reception.has_room())
+    _crash(redis_server, written)
+    ann.publish(Event("x", data=6))
+    ann.flush()
+    with redis.Redis(port=redis_server.port) as client:
+        assert stored(client) == list(range(7))
+
+
+def test_a_hub_has_two_connections(redis_server, connected):
+    ann = connected(redis_server.url(), key=None)
+    ann.publish(Event("x"))
+    with redis.Redis(port=redis_server.port) as client:
+        assert len(client.client_list()) == 2 + 1
+
+
+def test_what_is_older_than_a_hub_is_not_read_because_redis_forgot_something(redis_server, connected):
+    with redis.Redis(port=redis_server.port) as client:
+        client.xadd("sessionkit:events", {"event": '{"topic": "x", "data": "old"}'}, id="1000-0")
+    ann, bob = connected(redis_server.url(), key=None), connected(redis_server.url(), key=None)
+    got = collect(bob)
+    written = _written(redis_server)
+    ann.publish(Event("x", data=1))
+    wait_until(lambda: got == [1])
+    _crash(redis_server, written)
+    ann.publish(Event("x", data=2))
+    wait_until(lambda: 2 in got)
+    assert got == [1, 2]
+
+
+@pytest.fixture
+def client(redis_server):
+    """A client as a hub has it."""
+    with redis.Redis(port=redis_server.port, decode_responses=True, protocol=2) as client:
+        yield client
+
+
+def _read(place, client):
+    batch = place.read(client, 1)
+    for each in batch:
+        place.passed(each)
+    return [each.fields["event"] for each in batch]
+
+
+def test_what_came_when_redis_had_forgotten_its_last_and_its_clock_was_behind_is_read(redis_server, client):
+    place = Place(Settings(redis_server.url()), "s")
+    for entry_id in (1000, 2000, 50_000):
+        client.xadd("s", {"event": entry_id}, id=f"{entry_id}-0")
+    place.begin(client)
+    for entry_id in (52_000, 54_000):
+        client.xadd("s", {"event": entry_id}, id=f"{entry_id}-0")
+    assert _read(place, client) == ["52000", "54000"]
+    client.delete("s")
+    for entry_id in (1000, 2000, 50_000, 53_000, 60_000):
+        client.xadd("s", {"event": entry_id}, id=f"{entry_id}-0")
+    place.begin(client)
+    assert _read(place, client) == ["53000", "60000"]
+
+
+def test_another_stream_whose_entries_are_older_is_read_without_a_reconnection(redis_server, client, caplog):
+    place = Place(Settings(redis_server.url()), "s")
+    client.xadd("s", {"event": 1}, id="2000-0")
+    place.begin(client)
+    client.delete("s")
+    client.xadd("s", {"event": 2}, id="1000-0")
+    assert _read(place, client) + _read(place, client) == ["2"]
+    assert "was lost or exchanged" in caplog.text
+
+
+def test_a_group_that_redis_forgot_begins_where_its_member_began(redis_server, client):
+    place = GroupPlace(Settings(redis_server.url("?group=render")), "one")
+    client.xadd("sessionkit:events", {"event": "old"})
+    place.begin(client)
+    client.xadd("sessionkit:events", {"event": "new"})
+    client.xgroup_destroy("sessionkit:events", "render")
+    place.begin(client)
+    assert _read(place, client) == ["new"]
+
+
+def test_what_has_a_target_is_remembered_by_the_group_though_redis_clock_was_set_back(
+    redis_server, make_hub, connected, client
+):
+    url = redis_server.url("?group=render&consumer=one")
+    connected(url, key=None).disconnect()
+    event = '{"topic": "x", "data": 1, "target": "machine=7"}'
+    for stream in ("sessionkit:events", "sessionkit:events:direct"):
+        client.xadd(stream, {"event": event}, id="9999999999999-0")
+    again = make_hub(url, key=None)
+    got = []
+    again.subscribe("topic=x", lambda event: got.append(event["data"]), {"machine": 7})
+    again.connect()
+    again.run_in_thread()
+    wait_until(lambda: got == [1])
+
+
+def test_only_the_end_that_redis_forgot_is_stored_again(redis_server, connected):
+    ann = connected(redis_server.url(), key=None)
+    for n in range(4):
+        ann.publish(Event("x", data=n))
+    with redis.Redis(port=redis_server.port) as client:
+        for number in (0, 3):
+            client.xdel("sessionkit:events", ann._transport._unsure[number].id)
+        ann.reconnect()
+        assert stored(client) == [1, 2, 3]
+
+
+def test_what_a_full_stream_has_dropped_is_not_stored_again(redis_server, connected):
+    ann = connected(redis_server.url("?maxlen=2"), key=None)
+    ann.publish(Event("x", data=1))
+    with redis.Redis(port=redis_server.port) as client:
+        for n in range(2, 5):
+            client.xadd("sessionkit:events", {"event": f'{{"data": {n}}}'})
+        client.xtrim("sessionkit:events", maxlen=2, approximate=False)
+        ann.reconnect()
+        assert stored(client) == [3, 4]
+
+
+def test_an_event_is_not_taken_for_another_with_its_identifier(redis_server, connected):
+    ann = connected(redis_server.url(), key=None)
+    ann.publish(Event("x", data=1))
+    with redis.Redis(port=redis_server.port) as client:
+        client.delete("sessionkit:events")
+        client.xadd("sessionkit:events", {"event": '{"data": 2}'}, id=ann._transport._unsure[0].id)
+        ann.reconnect()
+        assert stored(client) == [2, 1]
 
 
 def test_a_group_remembers_what_a_process_missed(redis_server, make_hub, connected):
@@ -234,6 +376,18 @@ def test_the_stream_is_bounded_and_a_gap_is_told(redis_server, connected, make_h
         assert client.xlen("sessionkit:events") < 500
 
 
+def test_a_gap_is_told_to_a_hub_that_would_have_kept_more(redis_server, connected, make_hub, caplog):
+    ann, bob = connected(redis_server.url("?maxlen=100"), key=None), connected(redis_server.url(), key=None)
+    got = collect(bob)
+    ann.publish(Event("x", data=0))
+    wait_until(lambda: got == [0])
+    bob.disconnect(unsubscribe=False, reconnect=True)
+    for n in range(1, 400):
+        ann.publish(Event("x", data=n))
+    bob.connect()
+    wait_until(lambda: "has dropped events" in caplog.text)
+
+
 def test_a_gap_is_told_to_a_hub_that_is_connected_and_slow(redis_server, connected, make_hub, caplog):
     url = redis_server.url("?maxlen=100")
     ann, slow = connected(url, key=None), make_hub(url, key=None, queue_limit=5)
@@ -290,8 +444,86 @@ def test_what_the_stream_dropped_unfinished_does_not_stand_in_the_way(
     assert "an entry of the stream was ignored" in caplog.text
 
 
+def test_what_the_stream_dropped_unfinished_is_not_waited_for_by_another_member(
+    redis_server, monkeypatch, client
+):
+    monkeypatch.setattr("sessionkit.events.transports.places._ABANDONED_SECONDS", 0.0)
+    one, two = (GroupPlace(Settings(redis_server.url("?group=render")), name) for name in ("one", "two"))
+    one.begin(client)
+    client.xadd("sessionkit:events", {"event": "dropped"})
+    assert _read(one, client) == ["dropped"]
+    client.xtrim("sessionkit:events", maxlen=0, approximate=False)
+    two.begin(client)
+    for _ in range(3):
+        for stored in two.read(client, 1):
+            two.done(client, stored)
+    assert client.xpending("sessionkit:events", "render")["pending"] == 0
+
+
+def test_what_could_not_be_acknowledged_is_as_soon_as_may_be(redis_server, connected, monkeypatch, client):
+    failing = [redis.ResponseError("MISCONF")]
+    done = GroupPlace.done
+
+    def done_the_second_time(*arguments):
+        if failing:
+            raise failing.pop()
+        done(*arguments)
+
+    monkeypatch.setattr(GroupPlace, "done", done_the_second_time)
+    hub = connected(redis_server.url("?group=render"), key=None)
+    got = collect(hub)
+    hub.publish(Event("x", data=1))
+    wait_until(lambda: not failing)
+    wait_until(lambda: client.xpending("sessionkit:events", "render")["pending"] == 0)
+    assert got == [1]
+
+
+def test_what_takes_long_is_not_handled_by_another_member_as_well(redis_server, connected, monkeypatch):
+    monkeypatch.setattr("sessionkit.events.transports.places._ABANDONED_SECONDS", 0.4)
+    url = redis_server.url("?group=render")
+    handled, finish = [], threading.Event()
+    for _ in range(2):
+        hub = connected(url, key=None, queue_limit=3)
+        hub.subscribe("topic=x", lambda event: handled.append(event["data"]) or finish.wait(10))
+    ann = connected(redis_server.url(), key=None)
+    for n in range(10):
+        ann.publish(Event("x", data=n))
+    wait_until(lambda: len(handled) == 2)
+    time.sleep(1)
+    finish.set()
+    wait_until(lambda: len(handled) == 10)
+    time.sleep(0.2)
+    assert sorted(handled) == list(range(10))
+
+
+def test_consumers_that_are_long_gone_are_removed_once_everything_is_handled(
+    redis_server, connected, monkeypatch, client
+):
+    url = redis_server.url("?group=render")
+    hub = connected(url, key=None)
+    hub.disconnect()
+    client.xadd("sessionkit:events", {"event": "{}"})
+    client.xreadgroup("render", "unfinished", {"sessionkit:events": ">"})
+    time.sleep(0.02)
+    connected(url, key=None)
+    assert len(client.xinfo_consumers("sessionkit:events", "render")) >= 2
+    monkeypatch.setattr("sessionkit.events.transports.places._GONE_SECONDS", 0.01)
+    connected(f"{url}&consumer=named", key=None)
+    names = {each["name"] for each in client.xinfo_consumers("sessionkit:events", "render")}
+    assert "unfinished" in names
+    assert hub.id not in names
+
+
+def test_a_forked_child_is_a_member_of_its_own(redis_server, connected):
+    hub = connected(redis_server.url("?group=render"), key=None)
+    parent = hub._transport._place._consumer
+    hub.close()
+    hub.after_fork_in_child()
+    assert parent != hub._transport._place._consumer == hub.id
+
+
 def test_what_has_a_target_is_read_beside_a_busy_stream(redis_server):
-    settings = _Settings(redis_server.url("?group=render"))
+    settings = Settings(redis_server.url("?group=render"))
     place = GroupPlace(settings, "one")
     with redis.Redis(port=redis_server.port, decode_responses=True, protocol=2) as client:
         place.begin(client)
@@ -302,7 +534,7 @@ def test_what_has_a_target_is_read_beside_a_busy_stream(redis_server):
 
 
 def test_a_group_that_could_not_be_made_at_once_begins_with_what_is_new(redis_server, monkeypatch):
-    place = GroupPlace(_Settings(redis_server.url("?group=render")), "one")
+    place = GroupPlace(Settings(redis_server.url("?group=render")), "one")
     with redis.Redis(port=redis_server.port, decode_responses=True, protocol=2) as client:
         client.xadd("sessionkit:events", {"event": "old"})
         with monkeypatch.context() as patch:
@@ -317,7 +549,7 @@ def test_an_interrupted_publication_is_sent_again(redis_server, connected, monke
     ann, bob = connected(redis_server.url(), key=None), connected(redis_server.url(), key=None)
     got = collect(bob)
     with monkeypatch.context() as patch:
-        patch.setattr(redis.client.Pipeline, "execute", _interrupted)
+        patch.setattr(ann._transport._link._writer, "pipeline", _interrupted)
         with pytest.raises(KeyboardInterrupt):
             ann.publish(Event("x", data=1))
     ann.publish(Event("x", data=2))
@@ -398,6 +630,17 @@ def test_giving_up_is_told(redis_server, make_hub):
     hub.connect()
     errors = []
     redis_server.stop()
+    hub.publish(Event("x"), on_error=errors.append)
+    wait_until(lambda: hub.wait(0.05) or errors)
+    with pytest.raises(EventHubConnectionError):
+        hub.publish(Event("x"))
+
+
+def test_a_redis_that_stores_nothing_is_given_up_like_one_that_is_not_there(redis_server, make_hub, client):
+    hub = make_hub(redis_server.url(), key=None, backoff=Backoff(0.01, 0.01, attempts=5))
+    hub.connect()
+    errors = []
+    client.config_set("maxmemory", 1)
     hub.publish(Event("x"), on_error=errors.append)
     wait_until(lambda: hub.wait(0.05) or errors)
     with pytest.raises(EventHubConnectionError):

@@ -110,10 +110,11 @@ def speak():
     logging.getLogger("shots").warning("%d missing", 3)
 
 
-def flood(seconds):
+def flood(seconds, least):
+    """Speak for a while, and until so many lines were said."""
     end = time.monotonic() + seconds
     number = 0
-    while time.monotonic() < end:
+    while time.monotonic() < end or number < least:
         number += 1
         print(number, "and a word or two more, so that there is something to keep")
     return number

@@ -260,7 +260,7 @@ def test_the_latest_lines_of_a_flood(history, make_session):
 @pytest.mark.parametrize("execution", ["thread", "process"])
 def test_a_flood_over_time_leaves_a_small_table(real, tmp_path, execution):
     session = real(execution=execution)
-    FuncTask(work.flood, session=session, name="a", parameters={"seconds": 0.8})
+    FuncTask(work.flood, session=session, name="a", parameters={"seconds": 0.8, "least": 4 * MOST_LINES})
     session.run()
     assert session["a"].status == "success"
     lines = session.get_task_output("a")

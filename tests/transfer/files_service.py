@@ -27,6 +27,8 @@ class FilesService(Service):
         super().__init__(host)
         self.changed = {}  # name -> other content than its own
         self.headers = {}  # name -> headers in place of the usual
+        self.rest_headers = {}  # name -> headers in place of the usual where only the rest is sent
+        self.newest = []  # names, the next to be shown first
         self.stored = {}
         self.ranges = True
         self.under_way = self.most_under_way = 0
@@ -36,6 +38,7 @@ class FilesService(Service):
             Route("/files/{name}", self.get),
             Route("/files/{name}", self.put, methods=["PUT"]),
             Route("/named/{name}", self.named),
+            Route("/latest", self.latest),
         ]
 
     async def get(self, request):
@@ -53,7 +56,7 @@ class FilesService(Service):
         if start >= len(body):
             return Response(None, 416, {"Content-Range": f"bytes */{len(body)}"})
         headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
-        return Response(body[start:], 206, headers)
+        return Response(body[start:], 206, {**headers, **self.rest_headers.get(name, {})})
 
     async def put(self, request):
         self.under_way += 1
@@ -68,6 +71,9 @@ class FilesService(Service):
 
     async def named(self, request):
         return RedirectResponse(f"/files/{request.path_params['name']}?signed", 302)
+
+    async def latest(self, _):
+        return RedirectResponse(f"/files/{self.newest.pop(0)}", 302)
 
 
 class Files(HttpEngine):

@@ -1,8 +1,12 @@
+import os
+from contextlib import nullcontext
+
 import pytest
 from files_service import content, md5
 
 from sessionkit.errors import ConfigurationError, PermissionDenied
-from sessionkit.transfer import Damaged, Part, upload, upload_parts
+from sessionkit.testing import ManualClock
+from sessionkit.transfer import Damaged, NotRead, Part, upload, upload_parts
 
 NAME = "film-2500000.bin"
 
@@ -97,3 +101,60 @@ def test_a_part_that_is_refused_ends_the_upload(session, film, sandbox):
 def test_parts_that_do_not_cover_the_file_are_refused(session, film, count, size):
     with pytest.raises(ConfigurationError):
         upload_parts(session, film, [Part(n, f"/{n}") for n in range(count)], part_size=size)
+
+
+@pytest.fixture
+def meanwhile():
+    """Does something while a file is being sent."""
+
+    class Meanwhile(ManualClock):
+        def monotonic(self):  # asked for the progress of each piece
+            self.asked = getattr(self, "asked", 0) + 1
+            if self.asked == 4:
+                self.then()
+            return super().monotonic()
+
+    def meanwhile(then):
+        clock = Meanwhile()
+        clock.then = then
+        return {"clock": clock, "progress": lambda _: None}
+
+    return meanwhile
+
+
+@pytest.mark.parametrize("size", [2_500_000, 1_000_000, 3_000_000])
+def test_a_file_that_is_changed_while_it_is_sent_is_not_taken_for_sent(
+    session, film, service, sandbox, meanwhile, size
+):
+    os.utime(film, (0, 0))
+    with pytest.raises(NotRead, match="was changed while it was sent"):
+        upload(session, film, f"/{NAME}", **meanwhile(lambda: film.write_bytes(bytes(size))))
+    assert service.stored == {}
+    assert len(sandbox.requests()) <= 1
+
+
+def test_parts_are_all_of_one_version_of_the_file(session, film, service, meanwhile):
+    newer = film.with_name("newer")
+    newer.write_bytes(bytes(2_500_000))
+    parts = [Part(number, f"/part-{number}") for number in range(1, 10)]
+    with pytest.raises(NotRead):
+        upload_parts(
+            session, film, parts, part_size=300_000, concurrency=1, **meanwhile(lambda: newer.replace(film))
+        )
+    assert all(body in content(NAME) for body in service.stored.values())
+
+
+def test_a_file_that_is_gone_when_it_has_to_be_sent_again_is_named(session, film, sandbox, meanwhile):
+    sandbox.fault("status", status=503)
+    with pytest.raises(NotRead, match=rf"{NAME} could not be read \(No such file"):
+        upload(session, film, f"/{NAME}", **meanwhile(film.unlink))
+
+
+@pytest.mark.parametrize(("status", "counted"), [(200, (1, 0, 1)), (403, (0, 1, 1))])
+def test_a_file_that_is_sent_or_not_is_counted(session, film, sandbox, status, counted):
+    if status != 200:
+        sandbox.fault("status", status=status)
+    seen = []
+    with pytest.raises(PermissionDenied) if status != 200 else nullcontext():
+        upload(session, film, f"/{NAME}", progress=seen.append)
+    assert (seen[-1].fetched, seen[-1].failed, seen[-1].done) == counted

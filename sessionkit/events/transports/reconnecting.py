@@ -13,7 +13,7 @@ from sessionkit.events.errors import EventHubConnectionError, EventHubError, Eve
 from sessionkit.events.transports.outbox import Entry, Outbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sessionkit.events.event import Event
     from sessionkit.events.subscriber import Subscriber
@@ -310,7 +310,9 @@ def _keep_up(reference: weakref.ref[ReconnectingTransport[Any]], keeper: Keeper,
     """The background thread: receive, and reconnect whenever the connection is lost."""
     link: Link | None = first
     reason = ""
+    delays: Iterator[float] = iter(())
     while link is not None:
+        heard = link.heard
         reason = _receive(reference, link)
         transport = reference()
         if transport is None or keeper.stopped.is_set():
@@ -318,7 +320,8 @@ def _keep_up(reference: weakref.ref[ReconnectingTransport[Any]], keeper: Keeper,
             return
         _logger.info("the connection to the event server was lost: %s", reason)
         transport.lost(link)
-        delays = list(transport.options.backoff.delays())
+        if link is first or link.heard != heard:  # one on which nothing was heard was an attempt that failed
+            delays = iter(list(transport.options.backoff.delays()))
         del transport
         link = _reconnected(reference, keeper, delays)
     transport = reference()
@@ -346,7 +349,7 @@ def _receive(reference: weakref.ref[ReconnectingTransport[Any]], link: Link) -> 
 
 
 def _reconnected(
-    reference: weakref.ref[ReconnectingTransport[Any]], keeper: Keeper, delays: list[float]
+    reference: weakref.ref[ReconnectingTransport[Any]], keeper: Keeper, delays: Iterator[float]
 ) -> Link | None:
     """A new connection, announced and in use; None when there is none to be had or nobody wants it."""
     for delay in delays:

@@ -15,11 +15,14 @@ What is guaranteed for an event that `publish` accepted: it is sent again after 
 Redis has stored it, in order; a hub drops what it has seen. A hub that was disconnected, or slow, reads on
 where it stopped, so it misses only what the stream has dropped meanwhile (then an error is logged), or what
 Redis itself forgot. A Redis that crashes, or whose replica takes over, may forget its last seconds (how many,
-its settings decide): a hub that is there when it returns stores what it had stored in the last five again.
+its settings decide): a hub that is there when it returns stores what it had stored in the last five again,
+as far as its `queue_limit` reaches. A Redis that refuses to store counts as one that cannot be reached.
 
 Without a group, every hub gets every event from its own `connect()` on. With a group, Redis keeps the place:
 a process that is started again gets what was published while it was away, the members of a group share the
-events among them, and an event whose handler's process died is given to another member after a minute.
+events among them, and an event whose handler's process died, or lost Redis, is given to another member after
+a minute; one that only takes long is not. What nobody subscribed to in the member that gets it counts as
+handled: subscribe before `connect()`. A consumer that has nothing to finish is removed after a day's absence.
 So a handler may see an event again, also when the publisher lost Redis while it was being stored: handle it
 twice with the same effect. What the stream drops before any member has read it is missed by the group, and
 not told: let `maxlen` be large enough.
@@ -45,35 +48,28 @@ from sessionkit.errors import ConfigurationError
 from sessionkit.events import wire
 from sessionkit.events.errors import EventHubConnectionError, EventHubPacketError
 from sessionkit.events.event import Event
+from sessionkit.events.transports.places import (
+    BLOCK_SECONDS,
+    FORGETFUL_SECONDS,
+    Batch,
+    GroupPlace,
+    Place,
+    Stored,
+    number,
+)
 from sessionkit.events.transports.reconnecting import LinkBroken, ReconnectingTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from sessionkit.events.transports.base import Listener, Options
     from sessionkit.events.transports.outbox import Entry
 
 _logger = logging.getLogger("sessionkit.events")
 
-_BLOCK_SECONDS = 2.0
 _PATIENCE_SECONDS = 5.0
-_BATCH = 500
-_ABANDONED_SECONDS = 60.0
 _FULL_SECONDS = 0.05
 _UNBLOCK_SECONDS = 0.005
-# Redis writes its log up to two seconds late, syncs it once a second by default, and replicas lag behind.
-_FORGETFUL_SECONDS = 5.0
-
-
-class Stored(NamedTuple):
-    """An entry of a stream."""
-
-    stream: str
-    id: str
-    fields: dict[str, str]
-
-
-Batch = list[Stored]
 
 
 class Sent(NamedTuple):
@@ -85,7 +81,7 @@ class Sent(NamedTuple):
     direct: bool
 
 
-class _Settings:
+class Settings:
     """The parts of the URL that are ours."""
 
     def __init__(self, url: str) -> None:
@@ -110,18 +106,20 @@ class _Settings:
 class RedisLink:
     """Two connections: one that waits for events, one that stores them."""
 
-    def __init__(self, options: Options, settings: _Settings, place: Place) -> None:
+    def __init__(self, options: Options, settings: Settings, place: Place) -> None:
         self._settings = settings
         self._place = place
         self.heard = time.monotonic()
         self._aborted = self._reading = False
+        self._closed = False
         self._ending = threading.Lock()
         self._clients: list[Any] = []
+        self._greeted: set[Any] = set()
         try:
-            # With a connection of its own each, a client connects at once.
             self._reader = self._client(options)
             self._writer = self._client(options)
             self._reader_id = self._reader.client_id()
+            self._writer.ping()
             place.begin(self._writer)
         except redis.RedisError as error:
             self.close()
@@ -130,19 +128,29 @@ class RedisLink:
     def _client(self, options: Options) -> Any:
         credentials = {"username": options.api_user, "password": options.api_key}
         given = urlsplit(self._settings.url)
-        client = redis.Redis.from_url(
+        pool = redis.BlockingConnectionPool.from_url(
             self._settings.url,
             **({} if given.password or not options.api_key else credentials),
+            max_connections=1,
+            timeout=_PATIENCE_SECONDS,
             decode_responses=True,
             protocol=2,
             encoding_errors="replace",
-            single_connection_client=True,
             socket_connect_timeout=_PATIENCE_SECONDS,
-            socket_timeout=_BLOCK_SECONDS + _PATIENCE_SECONDS,
+            socket_timeout=BLOCK_SECONDS + _PATIENCE_SECONDS,
             retry=Retry(NoBackoff(), 0),
+            redis_connect_func=self._greet,
         )
+        client = redis.Redis(connection_pool=pool)
         self._clients.append(client)
         return client
+
+    def _greet(self, connection: Any) -> None:
+        """Begin a connection; not again, as redis-py would without a word: it may be another Redis now."""
+        if connection in self._greeted and not self._closed:
+            raise redis.ConnectionError("the connection was lost")
+        self._greeted.add(connection)
+        connection.on_connect()
 
     def receive(self) -> Batch:
         """The next entries; none when nothing came for a while."""
@@ -171,22 +179,42 @@ class RedisLink:
             raise LinkBroken(f"writing to Redis failed: {_reason(error)}") from error
         return Sent(time.monotonic(), entry_id, text, direct)
 
-    def forgotten(self, sent: Iterable[Sent]) -> list[bool]:
-        """For each, whether the stream does not have it."""
+    def knows(self, sent: Sequence[Sent]) -> list[bool]:
+        """For each, whether the stream has it, or dropped it because it was full."""
         try:
-            with self._writer.pipeline(transaction=False) as pipeline:
+            with self._writer.pipeline(transaction=True) as pipeline:
+                pipeline.xlen(self._settings.stream)
+                pipeline.xrange(self._settings.stream, count=1)
                 for each in sent:
                     pipeline.xrange(self._settings.stream, each.id, each.id)
-                return [not found for found in pipeline.execute()]
+                length, oldest, *found = pipeline.execute()
         except (redis.RedisError, OSError, AttributeError) as error:
+            raise LinkBroken(f"reading from Redis failed: {_reason(error)}") from error
+        first = number(oldest[0][0]) if length >= self._settings.maxlen and oldest else (0, 0)
+        return [
+            # Another Redis may have given the same identifier to another event.
+            entries == [(each.id, {"event": each.text})] or number(each.id) < first
+            for each, entries in zip(sent, found, strict=True)
+        ]
+
+    def keep(self) -> None:
+        """Say now and then that what was received is still to be handled."""
+        try:
+            self._place.keep(self._reader)
+        except (redis.RedisError, OSError, ValueError, AttributeError) as error:
             raise LinkBroken(f"reading from Redis failed: {_reason(error)}") from error
 
     def handled(self, stored: Stored) -> None:
-        """Say that an event has been handled; if that fails, it comes again."""
+        """Say that an event has been handled; if that fails, it comes again, on another connection."""
         try:
             self._place.done(self._writer, stored)
         except (redis.RedisError, OSError, AttributeError) as error:
             _logger.info("an event was handled and Redis could not be told: %s", _reason(error))
+            if not self._closed:
+                self.abort()
+        finally:
+            if self._closed:
+                self._writer.connection_pool.disconnect()
 
     def abort(self) -> None:
         """Wake the thread that reads: by Redis if it still answers, else by cutting its socket."""
@@ -205,138 +233,12 @@ class RedisLink:
     def close(self) -> None:
         """Close both connections."""
         with self._ending:  # the reader, once woken, must not close what wakes it
+            self._closed = True
             for client in self._clients:
-                client.close()
+                client.connection_pool.disconnect()
 
     def drop(self) -> None:
         """Nothing: redis-py notices the fork and leaves its parent's sockets alone."""
-
-
-class Place:
-    """Where this hub is in a stream; kept here, so that it survives a reconnection."""
-
-    def __init__(self, settings: _Settings, stream: str) -> None:
-        self.settings = settings
-        self.stream = stream
-        self.last = ""
-
-    def begin(self, client: Any) -> None:
-        """Find the place at first, and later whether it is still one in this stream."""
-        newest = _newest(client, self.stream)
-        if not self.last:
-            self.last = newest
-            return
-        if _number(newest) < _number(self.last):
-            # What comes next may be older than this hub's place: behind it, the hub would wait in vain.
-            _logger.error("the stream %s was lost or exchanged, and is read from its beginning", self.stream)
-            self.last = "0-0"
-
-    def read(self, client: Any, block: int | None = int(_BLOCK_SECONDS * 1000)) -> Batch:
-        """The entries after the place; waits for some for so many milliseconds."""
-        place = {self.stream: self.last}
-        with client.pipeline(transaction=True) as pipeline:  # between the questions, nothing is dropped
-            pipeline.xrange(self.stream, count=1)
-            pipeline.xlen(self.stream)
-            pipeline.xread(place, count=_BATCH)
-            oldest, length, answer = pipeline.execute()
-        if oldest and _number(oldest[0][0]) > _number(self.last) and length >= self.settings.maxlen:
-            _logger.error("the stream %s has dropped events that this hub had not read yet", self.stream)
-        if not answer and block is not None:
-            # Only to wait: what comes is read as above, and may be dropped until then.
-            client.xread(place, count=1, block=block)
-        return _entries(answer)
-
-    def passed(self, stored: Stored) -> None:
-        """The entry is in the hub's queue."""
-        self.last = stored.id
-
-    def done(self, client: Any, stored: Stored) -> None:
-        """The entry has been handled."""
-
-    def elsewhere(self, stored: Stored, event: Event) -> bool:  # noqa: ARG002 - others read in two places
-        """Whether the event is read again, from where it belongs."""
-        return False
-
-
-class GroupPlace(Place):
-    """A place that Redis remembers, under the group's name; and one of its own for what is not shared."""
-
-    def __init__(self, settings: _Settings, consumer: str) -> None:
-        super().__init__(settings, settings.stream)
-        self._direct = Place(settings, settings.direct)
-        self._consumer = settings.consumer or consumer
-        self._unfinished = True
-        self._claimed, self._claimed_at = "0-0", time.monotonic()
-        self._began = 0
-
-    def begin(self, client: Any) -> None:
-        """Make the group unless it is there; one made at first begins with what is published from now on.
-
-        One that is gone when this hub returns was lost with its stream: it begins with what there is.
-        """
-        self._direct.begin(client)
-        if not self._began:
-            seconds, microseconds = client.time()
-            self._began = seconds * 1000 + microseconds // 1000
-        begin = "0" if self.last else "$"
-        try:
-            client.xgroup_create(self.stream, self.settings.group, id=begin, mkstream=True)
-        except redis.ResponseError as error:
-            if "BUSYGROUP" not in str(error):
-                raise
-        self._unfinished, self.last = True, "0-0"
-
-    def read(self, client: Any, block: int | None = int(_BLOCK_SECONDS * 1000)) -> Batch:
-        """First what this consumer was given and did not finish, then what was abandoned or is new."""
-        if self._unfinished:
-            batch = self._read(client, self.last)
-            self._unfinished = bool(batch)
-            if batch:
-                return batch
-        newest = _newest(client, self.stream)
-        # All at once, or on a busy stream nobody would ever come to read what has a target.
-        batch = [*self._abandoned(client), *self._read(client, ">"), *self._direct.read(client, None)]
-        if not batch:
-            # Redis waits for one kind of reading at a time: for anything new, to be read as it should be.
-            client.xread({self.stream: newest, self._direct.stream: self._direct.last}, count=1, block=block)
-        return batch
-
-    def passed(self, stored: Stored) -> None:
-        """The entry is in the hub's queue."""
-        if stored.stream == self.stream:
-            super().passed(stored)
-        else:
-            self._direct.passed(stored)
-
-    def done(self, client: Any, stored: Stored) -> None:
-        """Tell Redis, where it asked."""
-        if stored.stream == self.stream:
-            client.xack(self.stream, self.settings.group, stored.id)
-
-    def elsewhere(self, stored: Stored, event: Event) -> bool:
-        """Whether it has a target, and came after this hub began to read those for itself."""
-        return stored.stream == self.stream and bool(event["target"]) and _number(stored.id)[0] > self._began
-
-    def _read(self, client: Any, after: str) -> Batch:
-        return _entries(
-            client.xreadgroup(self.settings.group, self._consumer, {self.stream: after}, count=_BATCH)
-        )
-
-    def _abandoned(self, client: Any) -> Batch:
-        now = time.monotonic()
-        if now - self._claimed_at < _ABANDONED_SECONDS:
-            return []
-        self._claimed, entries, *_ = client.xautoclaim(
-            self.stream,
-            self.settings.group,
-            self._consumer,
-            min_idle_time=int(_ABANDONED_SECONDS * 1000),
-            start_id=self._claimed,
-            count=_BATCH,
-        )
-        if self._claimed == "0-0":
-            self._claimed_at = now
-        return [Stored(self.stream, entry_id, fields) for entry_id, fields in entries if fields]
 
 
 class RedisTransport(ReconnectingTransport[RedisLink]):
@@ -344,7 +246,7 @@ class RedisTransport(ReconnectingTransport[RedisLink]):
 
     def __init__(self, options: Options, listener: Listener) -> None:
         super().__init__(options, listener)
-        self._settings = _Settings(options.server_url)
+        self._settings = Settings(options.server_url)
         self._begin()
 
     def _begin(self) -> None:
@@ -375,22 +277,22 @@ class RedisTransport(ReconnectingTransport[RedisLink]):
     def announce(self, link: RedisLink) -> None:
         """Store again what was stored shortly before the connection was lost, and Redis has forgotten."""
         unsure = self._unsure
-        self._drop_unsure(before=(self.lost_at or link.heard) - _FORGETFUL_SECONDS)
-        # What is forgotten is what came last: while that is there, so is the rest.
-        if not unsure or not any(link.forgotten([unsure[-1]])):
+        self._drop_unsure(before=(self.lost_at or link.heard) - FORGETFUL_SECONDS)
+        # What is forgotten is what came last: while one is there, so is, or was, what came before it.
+        if not unsure or link.knows([unsure[-1]])[0]:
             return
-        forgotten = link.forgotten(unsure)
+        known = link.knows(unsure)
+        first = max((place for place, there in enumerate(known, 1) if there), default=0)
         _logger.warning(
-            "Redis has forgotten %d events that it had stored, and is told them again", sum(forgotten)
+            "Redis has forgotten %d events that it had stored, and is told them again", len(unsure) - first
         )
-        for number, sent in enumerate(list(unsure)):
-            if forgotten[number]:
-                unsure[number] = link.store(sent.text, direct=sent.direct)
+        for place in range(first, len(unsure)):
+            unsure[place] = link.store(unsure[place].text, direct=unsure[place].direct)
 
     def transmit(self, link: RedisLink, entry: Entry) -> None:
         """Store the event; that is its confirmation."""
         sent = link.store(entry.text, direct=bool(entry.event["target"]))
-        self._drop_unsure(before=sent.at - _FORGETFUL_SECONDS)
+        self._drop_unsure(before=sent.at - FORGETFUL_SECONDS)
         self._unsure.append(sent)
         self.outbox.confirm(entry.number)
 
@@ -421,29 +323,14 @@ class RedisTransport(ReconnectingTransport[RedisLink]):
         while not self.listener.has_room():
             if not self.connected:
                 raise LinkBroken("the hub was disconnected while its queue was full")
+            link.keep()
             time.sleep(_FULL_SECONDS)
         self.listener.received(event, done)
 
 
-def _entries(answer: Any) -> Batch:
-    """What was read; an entry that the stream has dropped since it was given out has no fields."""
-    return [Stored(stream, entry[0], entry[1] or {}) for stream, entries in answer or [] for entry in entries]
-
-
-def _newest(client: Any, stream: str) -> str:
-    """The identifier of the stream's last entry."""
-    entries = client.xrevrange(stream, count=1)
-    return str(entries[0][0]) if entries else "0-0"
-
-
-def _number(entry_id: str) -> tuple[int, int]:
-    milliseconds, _, serial = entry_id.partition("-")
-    return int(milliseconds), int(serial or 0)
-
-
 def _sent(entry_id: str) -> str:
     """When Redis stored an entry, from its identifier."""
-    return wire.timestamp(_number(entry_id)[0] / 1000)
+    return wire.timestamp(number(entry_id)[0] / 1000)
 
 
 def _reason(error: BaseException) -> str:
