@@ -15,7 +15,7 @@ from sessionkit.http import Call
 from sessionkit_helios import images
 from sessionkit_helios.collection import FeatureCollection, ObservationCollection, Shown
 from sessionkit_helios.features import Alert, Camera, Feature, Observation, Recording
-from sessionkit_helios.parameters import encoded, segment, time_text
+from sessionkit_helios.parameters import encoded, segment, time_of, time_text
 from sessionkit_helios.search import PAGE, Search
 from sessionkit_helios.session import HeliosSession
 
@@ -128,8 +128,8 @@ class Cameras(_Features[Camera]):
             # A page begins with the image the one before ended with.
             new = times[1:] if found and times[:1] == found[-1:] else times
             found += new
-            if end is None or len(times) < limit or not new or new[-1] >= end:
-                return [time for time in found if end is None or time < end]
+            if end is None or len(times) < limit or not new or not _before(new[-1], end):
+                return [time for time in found if end is None or _before(time, end)]
             start = found[-1]
 
     def show_image(
@@ -217,6 +217,12 @@ class Recordings(_Features[Recording]):
         wanted = [recording_ids] if isinstance(recording_ids, str) else list(recording_ids)
         uris = [f"{self._uri(recording)}/download" for recording in wanted]
         return images.fetch(self.session, uris, out_dir, **options)
+
+
+def _before(time: str, end: str) -> bool:
+    """Whether an image is from before an end that may be written in another way, or cut short."""
+    moment, limit = time_of(time), time_of(end)
+    return time < end if moment is None or limit is None else moment < limit
 
 
 def created(answer: Any, key: str) -> str:

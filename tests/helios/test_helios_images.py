@@ -64,6 +64,26 @@ def test_the_times_of_images_are_listed_from_start_to_before_end(cameras, afton,
         cameras.images("no-such", "2018")
 
 
+@pytest.mark.parametrize(
+    "end",
+    [
+        "2026-01-02T00:00:00Z",
+        "2026-01-02T00:00Z",
+        "2026-01-02T02:00:00+02:00",
+        "2026-01-01T19:00:00.000-05:00",
+        "2026-01-02",
+        datetime(2026, 1, 2),  # noqa: DTZ001 - what users write
+    ],
+)
+def test_the_end_of_a_range_is_an_instant_however_it_is_written(cameras, sandbox, service, end):
+    midnight = times.parse("2026-01-02")
+    stamps = [times.iso(midnight + n * 60_000) for n in (-180, -60, -1, 0, 1, 60, 180)]
+    place = {"type": "Point", "coordinates": [1, 2]}
+    camera = {"id": "EDGE", "geometry": place, "properties": {}, "images": stamps}
+    sandbox._on_loop(lambda: service.load({"cameras": [camera]}, replace=False))
+    assert cameras.images("EDGE", "2026", end) == stamps[:3]
+
+
 @pytest.mark.parametrize("body", ["{}", "[]", '{"times": 3}', '{"times": [1]}'])
 def test_an_answer_without_times_is_reported(cameras, sandbox, body):
     sandbox.fault("body", path="*/images", body=body)
