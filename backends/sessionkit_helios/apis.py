@@ -120,15 +120,19 @@ class Cameras(_Features[Camera]):
         end = None if end_time is None else time_text(end_time)
         found: list[str] = []
         start = time_text(start_time)
+        # The first of a page is the last of the one before: one at a time would not get on.
+        at_once = limit if end is None else max(limit, 2)
         while True:
-            answer = self._mapping(self.session.get(uri, {"time": start, "limit": limit}))
+            answer = self._mapping(self.session.get(uri, {"time": start, "limit": at_once}))
             times = answer.get("times")
             if not isinstance(times, list) or not all(isinstance(time, str) for time in times):
                 raise UnexpectedResponse("the answer has no list of times")
             # A page begins with the image the one before ended with.
             new = times[1:] if found and times[:1] == found[-1:] else times
+            if found and new and new[0] <= found[-1]:
+                raise UnexpectedResponse(f"images from {start} on were asked for, and earlier ones came")
             found += new
-            if end is None or len(times) < limit or not new or not _before(new[-1], end):
+            if end is None or len(times) < at_once or not new or not _before(new[-1], end):
                 return [time for time in found if end is None or _before(time, end)]
             start = found[-1]
 

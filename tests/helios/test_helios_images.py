@@ -1,4 +1,5 @@
 import io
+import json
 import subprocess
 import sys
 import zipfile
@@ -55,7 +56,7 @@ def test_the_times_of_images_are_listed_from_start_to_before_end(cameras, afton,
     every = cameras.images(afton, hours_ago(4), hours_ago(0))
     assert len(every) == 24
     assert cameras.images(afton, hours_ago(4), hours_ago(0), limit=5) == every
-    assert cameras.images(afton, hours_ago(4), hours_ago(0), limit=1) == every[:1]
+    assert cameras.images(afton, hours_ago(4), hours_ago(0), limit=1) == every
     assert cameras.images(afton, every[0], every[3]) == every[:3]
     assert cameras.images(afton, hours_ago(4), limit=3) == every[:3]
     begin = datetime.fromtimestamp(now / 1000 - 4 * 3600, timezone.utc)
@@ -89,6 +90,14 @@ def test_an_answer_without_times_is_reported(cameras, sandbox, body):
     sandbox.fault("body", path="*/images", body=body)
     with pytest.raises(UnexpectedResponse):
         cameras.images("x", "2018")
+
+
+def test_a_service_that_gives_the_same_times_again_and_again_is_reported(cameras, sandbox):
+    same = [f"2018-01-01T0{hour}:00:00.000Z" for hour in range(3)]
+    sandbox.fault("body", path="*/images", body=json.dumps({"times": same}), times=9)
+    with pytest.raises(UnexpectedResponse, match="earlier ones came"):
+        cameras.images("x", "2018", "2019", limit=3)
+    assert len(sandbox.requests(path="*/images")) == 2
 
 
 def test_images_are_fetched_into_files_by_their_own_names(cameras, afton, hours_ago, tmp_path, service):
