@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
+from sessionkit import fork
+from sessionkit.errors import SessionKitError
 from sessionkit_helios.batch import Failure, PartialFailure, ask_all
 from sessionkit_helios.features import Feature, Observation, SensorReading
 from sessionkit_helios.search import Page, Source
@@ -38,6 +41,19 @@ class FeatureCollection(Generic[F]):
         # One entry for each page: its features; none of one that failed.
         self._made: list[list[F]] = []
         self._pages: Iterator[Page | Failure] | None = source.pages()
+        self._broken = ""
+        fork.aware(self).after_fork_in_child()
+
+    def after_fork_in_child(self) -> None:
+        """A lock that another thread of the parent may have held is of no use to its child."""
+        self._lock = threading.RLock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        fork.aware(self).after_fork_in_child()
 
     @property
     def total(self) -> int:
@@ -101,22 +117,37 @@ class FeatureCollection(Generic[F]):
         # Loaded when a table is wanted: it takes longer to import than most programs to run.
         return import_module("pandas").DataFrame.from_records(self.to_records())
 
+    def _reaches(self, index: int) -> bool:
+        """Whether there is such a page; waits for it. Any thread may ask."""
+        if index < len(self._loaded):
+            return True
+        with self._lock:
+            return index < len(self._loaded) or self._load_next()
+
     def _load_next(self) -> bool:
-        page = next(self._pages, None) if self._pages is not None else None
-        if page is None:
-            self._pages = None
-            return False
-        self._loaded.append(page)
-        self._made.append([] if isinstance(page, Failure) else [self._kind(item) for item in page.items])
+        if self._broken:
+            raise SessionKitError(
+                f"the rest of these never came: {self._broken}", hint="search, or show, once more"
+            )
+        try:
+            page = next(self._pages, None) if self._pages is not None else None
+            if page is None:
+                self._pages = None
+                return False
+            self._made.append([] if isinstance(page, Failure) else [self._kind(item) for item in page.items])
+            self._loaded.append(page)
+        except BaseException as error:  # such as Ctrl-C, after which `_pages` would seem to be at its end
+            self._broken = str(error) or type(error).__name__
+            raise
         return True
 
     def _load_all(self) -> None:
-        while self._load_next():
+        while self._reaches(len(self._loaded)):
             pass
 
     def __iter__(self) -> Iterator[F]:
         index = 0
-        while index < len(self._loaded) or self._load_next():
+        while self._reaches(index):
             page = self._loaded[index]
             if isinstance(page, Failure):
                 raise PartialFailure([page])

@@ -1,10 +1,19 @@
 import json
+import pickle
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from sessionkit.errors import ConfigurationError, InvalidRequest, NotFound, UnexpectedResponse
+from sessionkit.errors import (
+    ConfigurationError,
+    InvalidRequest,
+    NotFound,
+    SessionClosed,
+    SessionKitError,
+    UnexpectedResponse,
+)
 from sessionkit.http import RetryPolicy
 from sessionkit_helios import Alerts, Cameras, Collections, HeliosSession, Observations, PartialFailure
 from sessionkit_helios.parameters import encoded, segment, time_text
@@ -136,6 +145,31 @@ def test_any_page_size_and_start_gives_everything_once_and_in_order(session, dat
     found = Cameras(session).index(limit=limit, skip=skip)
     assert found.id == [each["id"] for each in data["cameras"]][skip:]
     assert found.ok
+
+
+def test_a_search_that_was_broken_off_does_not_pass_for_a_short_one(sandbox, tmp_path):
+    api_url = f"{sandbox.url}/v1"
+    with HeliosSession.detached("demo-client", "demo-secret", api_url, tmp_path, proxies=False) as session:
+        found = Cameras(session).index(limit=10)
+        shown = Cameras(session).show([found.id[0], ""])
+        left = Cameras(session).index(limit=10)
+        with pytest.raises(ConfigurationError):
+            len(shown)
+    with pytest.raises(SessionClosed):
+        len(left)
+    for broken in (left, shown):
+        for look in (len, list, lambda each: each.ok, lambda each: each.failed, lambda each: each.retry()):
+            with pytest.raises(SessionKitError, match="never came"):
+                look(broken)
+    assert len(found) == 36
+
+
+def test_several_threads_may_use_one_result(session, data):
+    found = Cameras(session).index(limit=1)
+    everything = [each["id"] for each in data["cameras"]]
+    with ThreadPoolExecutor(4) as pool:
+        uses = [pool.submit(lambda: [each.id for each in found]) for _ in range(4)]
+    assert [use.result() for use in uses] == [everything] * 4
 
 
 def test_what_is_counted_needs_no_features(session, sandbox):
@@ -331,6 +365,7 @@ def test_two_collections_of_a_kind_are_joined(session):
     both = north + south
     assert both.id == north.id + south.id
     assert both.total == 8
+    assert pickle.loads(pickle.dumps(both)).id == both.id
     with pytest.raises(TypeError):
         both + Alerts(session).index()
 
