@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol
@@ -152,7 +152,7 @@ class Search:
         if query.limit == 0 or self.total <= query.skip:
             return iter(())
         if _reachable(query, self.total):
-            return chain([self._first], self._rest(query, self.total))
+            return self.arranged(chain([self._first], self._rest(query, self.total)))
         return self.arranged(self._part(query.narrowed()))
 
     def again(self, failure: Failure) -> Iterable[Page | Failure]:
@@ -162,27 +162,27 @@ class Search:
         return self._part(failure.query) if failure.query.whole else [self._attempt(failure.query)]
 
     def arranged(self, pages: Iterable[Page | Failure]) -> Iterator[Page | Failure]:
-        """The pages of a search that was split, each entry once, sorted as was asked."""
-        if _reachable(self._query, self.total):
-            yield from pages
-            return
-        if self._unsorted:
+        """The pages, each entry once; those of a search that was split, sorted as was asked."""
+        split = not _reachable(self._query, self.total)
+        if split and self._unsorted:
             pages = self._sorted(pages)
         seen: set[str] = set()
-        found, whole, left_out = 0, True, self._query.skip
+        # The service leaves out what is to be skipped, but not of the parts of a split search.
+        left_out, before = (self._query.skip, 0) if split else (0, self._query.skip)
+        found, whole = before, True
         for page in pages:
             if isinstance(page, Failure):
                 whole = False
                 yield page
                 continue
-            # What lies on the border of two parts is in both.
+            # What lies on the border of two parts is in both; what comes anew moves others to the next page.
             items = [item for item in (*page.skipped, *page.items) if not _known(item, seen)]
             found += len(items)
             yield Page(items[left_out:], skipped=items[:left_out])
             left_out = max(0, left_out - len(items))
         if whole and found < self.total and found < (total := self._counted_anew()):
-            missing = UnexpectedResponse(f"only {found:,} of {total:,} entries were found in its parts")
-            yield Failure(self._query.narrowed(), missing)
+            missing = UnexpectedResponse(f"only {found:,} of {total:,} entries were found")
+            yield Failure(replace(self._query, skip=before, whole=True), missing)
 
     def _counted_anew(self) -> int:
         """How many match by now: what went away meanwhile is not missing."""

@@ -299,6 +299,31 @@ def test_entries_that_go_away_while_they_are_listed_are_not_missing(session, loa
     assert found.total == 4600
 
 
+def test_entries_that_come_while_the_newest_are_listed_are_not_listed_twice(session, load, now):
+    entries = [observation(n, now) for n in range(55)]
+    load(observations=entries[:50])
+    found = Observations(session).index(sort="time", sort_dir="desc", limit=10)
+    load(observations=entries)
+    wanted = [each["id"] for each in entries[:50]][::-1]
+    assert found.id == wanted[:45]
+    assert "only 45 of 55 entries were found" in str(found.failed[0].error)
+    again = found.retry()
+    assert again.ok
+    assert again.id[:45] == found.id
+    assert sorted(again.id) == [each["id"] for each in entries]
+
+
+def test_a_page_that_comes_short_is_reported(session, sandbox, data):
+    found = Cameras(session).index(limit=10)
+    page = {"features": [], "properties": {"total": 36}}
+    sandbox.fault("body", path="/v1/cameras", body=json.dumps(page))
+    assert len(found.features) < 36
+    assert not found.ok
+    again = found.retry()
+    assert again.ok
+    assert sorted(again.id) == sorted(each["id"] for each in data["cameras"])
+
+
 def test_a_service_that_has_more_of_whatever_is_asked_is_given_up(session, sandbox):
     page = {"features": [], "properties": {"total": 5000}}
     sandbox.fault("body", path="/v1/cameras", body=json.dumps(page), times=None)
