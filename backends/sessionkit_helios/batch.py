@@ -31,7 +31,7 @@ class Failure:
     error: Exception
 
     def __str__(self) -> str:
-        return f"{self.query}: {str(self.error).splitlines()[0]}"
+        return f"{self.query}: {(str(self.error) or type(self.error).__name__).splitlines()[0]}"
 
 
 class PartialFailure(SessionKitError):
@@ -67,7 +67,8 @@ def ask_all(
     """
     if not items:
         return
-    came = session.perform_all(map(call_of, items), at_once=min(session.workers, len(items)))
+    calls = [call_of(item) for item in items]  # all of them, before what cannot be asked for is met half way
+    came = session.perform_all(calls, at_once=min(session.workers, len(items)))
     for exchange, item in zip(came, items, strict=True):
         try:
             if isinstance(exchange, SessionKitError):

@@ -63,9 +63,14 @@ def time_text(value: str | date) -> str:
 
     >>> time_text(datetime(2018, 1, 1, tzinfo=timezone.utc))
     '2018-01-01T00:00:00.000Z'
+
+    Raises:
+        ConfigurationError: it is neither.
     """
     if isinstance(value, str):
         return value
+    if not isinstance(value, date):
+        raise ConfigurationError(f"{value!r} is no time", hint="ISO 8601, or a datetime")
     if not isinstance(value, datetime):
         return value.isoformat()
     moment = value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value.astimezone(timezone.utc)

@@ -7,9 +7,10 @@ from datetime import datetime, timezone
 
 import pytest
 
-from sessionkit.errors import Conflict, NotFound, UnexpectedResponse
+from sessionkit.errors import ConfigurationError, Conflict, NotFound, UnexpectedResponse
 from sessionkit.http import RetryPolicy
 from sessionkit_helios import Cameras, Collections, HeliosSession, Observations, PartialFailure, Recordings
+from sessionkit_helios.batch import Failure
 from sessionkit_helios.sandbox import times
 
 
@@ -255,6 +256,22 @@ def test_a_collections_life(collections, cameras, session, afton, hours_ago, tmp
     with pytest.raises(NotFound):
         collections.show(copied)
     assert collections.add_image(identifier, {"camera_id": afton}).ok
+
+
+def test_nothing_is_changed_when_one_of_the_arguments_cannot_be(collections, cameras, sandbox, afton):
+    identifier = collections.create("Storm")
+    before = len(sandbox.requests())
+    with pytest.raises(ConfigurationError, match="5 is no time"):
+        collections.add_image(identifier, [{"camera_id": afton}, {"camera_id": afton, "time": 5}])
+    with pytest.raises(ConfigurationError, match="is no id"):
+        collections.remove_image(identifier, ["a.jpg", ""])
+    with pytest.raises(ConfigurationError, match="is no time"):
+        cameras.images(afton, 2018)
+    assert len(sandbox.requests()) == before
+
+
+def test_an_error_without_words_is_shown_by_its_kind():
+    assert str(Failure("x", OSError())) == "x: OSError"
 
 
 def test_long_collections_are_read_and_emptied_whole(collections, service, sandbox):
