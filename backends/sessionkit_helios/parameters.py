@@ -18,6 +18,7 @@ def encoded(given: Mapping[str, Any]) -> dict[str, str]:
     >>> encoded({"bbox": [-78, 37, -77, 38], "sensors": {"visibility": {"max": 0.5}}, "state": None})
     {'bbox': '-78,37,-77,38', 'sensors[visibility][max]': '0.5'}
 
+    A polygon is a list of points: `[(-78, 37), (-77, 37), (-77, 38)]` becomes `-78 37,-77 37,-77 38`.
     `sensors` may also be the text that the vendor's client takes: `"sensors[visibility][max]=0.5"`.
     """
     return dict(_pairs(given))
@@ -34,6 +35,8 @@ def _pairs(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _sensors(value: Any, prefix: str = "sensors") -> Iterator[tuple[str, str]]:
+    if value is None:
+        return
     if isinstance(value, str) and prefix == "sensors":
         yield from parse_qsl(value)
     elif isinstance(value, dict):
@@ -54,8 +57,13 @@ def text(value: Any) -> str:
     if isinstance(value, (datetime, date)):
         return time_text(value)
     if isinstance(value, (list, tuple)):
-        return ",".join(text(item) for item in value)
+        return ",".join(_pair(item) for item in value)
     return str(value)
+
+
+def _pair(value: Any) -> str:
+    """One of a list: a point of a polygon is itself two numbers."""
+    return " ".join(map(text, value)) if isinstance(value, (list, tuple)) else text(value)
 
 
 def time_text(value: str | date) -> str:

@@ -417,6 +417,19 @@ def test_parameters_are_written_as_the_service_reads_them():
         encoded({"sensors": 3})
 
 
+def test_a_polygon_is_a_list_of_points(session):
+    ring = [(-80, 36), (-76, 36), [-76, 40.5], (-80, 40.5)]
+    assert encoded({"polygon": ring}) == {"polygon": "-80 36,-76 36,-76 40.5,-80 40.5"}
+    as_text = Cameras(session).index(polygon="-80 36,-76 36,-76 40.5,-80 40.5")
+    assert Cameras(session).index(polygon=ring).id == as_text.id != []
+
+
+def test_a_bound_of_a_sensor_that_is_none_is_left_out(session):
+    sensors = {"visibility": {"min": 0.5, "max": None}, "precip": None}
+    assert encoded({"sensors": sensors}) == {"sensors[visibility][min]": "0.5"}
+    assert Observations(session).index(sensors=sensors).total > 0
+
+
 def test_a_text_with_special_characters_is_sent_as_it_is(session, sandbox):
     assert Cameras(session).index(q="a&state=Virginia").total == 0
     assert pages(sandbox)[0].startswith("q=a%26state%3DVirginia&")
