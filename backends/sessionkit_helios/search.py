@@ -205,7 +205,7 @@ class Search:
             got = _about(item).get(key)
             return got is not None, str(got)
 
-        yield Page(sorted(found, key=value, reverse=self._query.parameters.get("sort_dir") == "desc"))
+        yield Page(sorted(found, key=value, reverse=_is_descending(self._query)))
 
     def _attempt(self, query: Query) -> Page | Failure:
         try:
@@ -260,7 +260,7 @@ class Search:
             query.narrowed(**{low: time_text(begin), high: time_text(middle)}),
             query.narrowed(**{low: time_text(middle + _MILLISECOND), high: time_text(end)}),
         )
-        descending = query.parameters.get("sort_dir") == "desc" and query.parameters.get("sort") == key
+        descending = _is_descending(query) and query.parameters.get("sort") == key
         return halves[::-1] if descending else halves
 
     def _edge(self, query: Query, key: str, direction: str) -> datetime | None:
@@ -270,6 +270,10 @@ class Search:
         if not items:
             return None
         return time_of(_about(items[0]).get(key))
+
+
+def _is_descending(query: Query) -> bool:
+    return query.parameters.get("sort_dir", "").lower() == "desc"
 
 
 def _by_place(query: Query) -> Sequence[Query]:

@@ -251,6 +251,7 @@ def test_more_cameras_than_the_window_are_sorted_as_asked(session, load):
     load(cameras=cameras)
     assert Cameras(session).index(sort="city").city == [f"{n:04d}" for n in range(4500)]
     assert Cameras(session).index(sort="city", sort_dir="desc").city[0] == "4499"
+    assert Cameras(session).index(sort="city", sort_dir="DESC").city[0] == "4499"
 
 
 def test_cameras_across_the_antimeridian_are_found_by_splitting(session, load):
@@ -268,7 +269,7 @@ def test_more_cameras_in_one_place_than_the_window_are_reported(session, load):
     assert "only 4,100 of 4,300 entries can be reached" in str(found.failed[0].error)
 
 
-@pytest.mark.parametrize("direction", ["asc", "desc"])
+@pytest.mark.parametrize("direction", ["asc", "desc", "DESC"])
 def test_more_observations_than_the_window_come_in_the_order_of_time(session, load, now, direction):
     observations = [observation(n, now) for n in range(4600)]
     load(observations=observations)
