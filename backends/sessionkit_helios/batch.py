@@ -41,12 +41,12 @@ class PartialFailure(SessionKitError):
         failed: One `Failure` for each.
     """
 
-    def __init__(self, failed: Sequence[Failure]) -> None:
+    def __init__(self, failed: Sequence[Failure], *, hint: str = "") -> None:
         shown = "".join(f"\n  {failure}" for failure in failed[:5])
         more = f"\n  and {len(failed) - 5} more" if len(failed) > 5 else ""
         super().__init__(
             f"{len(failed)} requests failed:{shown}{more}",
-            hint="the result's retry() asks for these once more",
+            hint=hint or "the result's retry() asks for these once more",
         )
         self.failed = tuple(failed)
 

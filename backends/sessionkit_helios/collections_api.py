@@ -10,7 +10,7 @@ from sessionkit.errors import ConfigurationError, UnexpectedResponse
 from sessionkit.http import Call
 from sessionkit_helios import images
 from sessionkit_helios.apis import Api, created
-from sessionkit_helios.batch import Batch
+from sessionkit_helios.batch import Batch, PartialFailure
 from sessionkit_helios.collection import FeatureCollection
 from sessionkit_helios.features import Collection
 from sessionkit_helios.parameters import encoded, segment, time_text
@@ -98,13 +98,17 @@ class Collections(Api):
         """A new collection of the same images; returns its id.
 
         Raises:
-            PartialFailure: some images could not be added; the new collection is there, with the others.
+            PartialFailure: some images could not be added; the new collection is there, with the others, and
+                the hint says its id.
         """
         names = self.images(collection_id)
         original = self.show(collection_id, limit=1)
         identifier = self.create(new_name, original.description or "", original.tags)
         assets = [{"collection_id": collection_id, "image": name} for name in names]
-        self.add_image(identifier, assets).raise_for_failures()
+        added = self.add_image(identifier, assets)
+        if not added.ok:
+            hint = f"the copy is {identifier}; add_image() adds each failure's query to it"
+            raise PartialFailure(added.failed, hint=hint)
         return identifier
 
     def add_image(

@@ -258,6 +258,20 @@ def test_a_collections_life(collections, cameras, session, afton, hours_ago, tmp
     assert collections.add_image(identifier, {"camera_id": afton}).ok
 
 
+def test_a_copy_that_is_not_whole_can_be_made_whole(collections, cameras, sandbox, afton, hours_ago):
+    identifier = collections.create("Storm")
+    assets = [{"camera_id": afton, "time": hours_ago(n)} for n in range(1, 5)]
+    collections.add_image(identifier, assets).raise_for_failures()
+    sandbox.fault("status", method="POST", path="/v1/collections/*/images", status=400)
+    with pytest.raises(PartialFailure) as caught:
+        collections.copy(identifier, "Copy")
+    (copied,) = collections.index(q="Copy").id
+    assert copied in caught.value.hint
+    assert len(collections.images(copied)) == 3
+    collections.add_image(copied, [failure.query for failure in caught.value.failed]).raise_for_failures()
+    assert collections.images(copied) == collections.images(identifier)
+
+
 def test_nothing_is_changed_when_one_of_the_arguments_cannot_be(collections, cameras, sandbox, afton):
     identifier = collections.create("Storm")
     before = len(sandbox.requests())
