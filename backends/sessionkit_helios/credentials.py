@@ -88,7 +88,11 @@ def find(
     )
     for place in places:
         found = place()
-        if found.client_id and found.client_secret and given.client_id in {None, found.client_id}:
+        same = given.client_id in {None, found.client_id} and given.client_secret in {
+            None,
+            found.client_secret,
+        }
+        if found.client_id and found.client_secret and same:
             url = given.api_url or found.api_url
             if found is given and url is None:
                 url = _environment(environ).api_url

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 API_URL = "https://api.helios.earth/v1"
 TOKEN_FILE = ".helios_token"  # noqa: S105 - a file's name
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_LAST_MOMENT = datetime.max.replace(tzinfo=timezone.utc).timestamp()
 WORKERS = 32
 """Requests of one method at once, when the session sets no limit."""
 
@@ -171,7 +172,7 @@ class HeliosSession(HttpEngine):
         token = self.token
         if token is None:
             state = "no token yet"
-        elif token.expires_at is None:
+        elif token.expires_at is None or token.expires_at > _LAST_MOMENT:
             state = "signed in"
         else:
             end = datetime.fromtimestamp(token.expires_at, timezone.utc)

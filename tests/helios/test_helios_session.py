@@ -290,6 +290,21 @@ def test_credentials_come_from_the_first_place_that_has_both(sandbox, home, monk
     assert HeliosSession.detached(client_id="by-file").client_id == "by-file"
 
 
+def test_a_secret_that_was_given_is_not_passed_over_for_another(home, monkeypatch):
+    monkeypatch.setenv("helios_client_id", "demo-client")
+    monkeypatch.setenv("helios_client_secret", "old-secret")
+    with pytest.raises(ConfigurationError, match="no credentials"):
+        HeliosSession.detached(client_secret="new-secret")
+    HeliosSession.detached(client_secret="old-secret").close()
+
+
+def test_a_token_that_ends_after_the_last_year_can_be_printed(sandbox, tmp_path):
+    answer = '{"access_token": "abc", "token_type": "Bearer", "expires_in": 1e13}'
+    sandbox.fault("body", method="POST", path="/v1/oauth/token", body=answer)
+    with HeliosSession.detached("demo-client", "demo-secret", f"{sandbox.url}/v1", tmp_path) as session:
+        assert str(session).endswith("signed in")
+
+
 def test_a_profile_opens_a_session(sandbox, home):
     Path("sessions.yaml").write_text(
         "weather:\n  backend: helios\n  client_id: demo-client\n  client_secret: demo-secret\n"
