@@ -90,6 +90,9 @@ class FeatureCollection(Generic[F]):
     def retry(self) -> FeatureCollection[F]:
         """Ask once more for what failed, and keep the rest in its place."""
         self._load_all()
+        if isinstance(self._source, _Given) and self._source.parts:
+            first, second = self._source.parts
+            return first.retry() + second.retry()
         again: FeatureCollection[F] = type(self)(self._source, self._kind)
         again._pages = iter(self._source.arranged(self._repeated()))
         again._load_all()
@@ -167,7 +170,11 @@ class FeatureCollection(Generic[F]):
     def __add__(self, other: FeatureCollection[F]) -> FeatureCollection[F]:
         if not isinstance(other, FeatureCollection) or other._kind is not self._kind:
             return NotImplemented
-        return type(self)(_Given([*self.features, *other.features]), self._kind)
+        self._load_all()
+        other._load_all()
+        # They are kept for `retry` alone: features that are all there need no session.
+        parts = () if self.ok and other.ok else (self, other)
+        return type(self)(_Given([*self._loaded, *other._loaded], parts), self._kind)
 
     def __getattr__(self, name: str) -> list[Any]:
         if name.startswith("_") or name not in {*self._kind.fields, "coordinates"}:
@@ -234,16 +241,17 @@ class Shown:
 
 
 class _Given:
-    """Features that are there already."""
+    """What is there already: the pages of two collections, and these, if something of them failed."""
 
-    def __init__(self, features: Sequence[Feature]) -> None:
-        self._page = Page([feature.json for feature in features])
-        self.total = len(features)
+    def __init__(self, pages: Sequence[Page | Failure], parts: tuple[FeatureCollection[Any], ...]) -> None:
+        self._pages = pages
+        self.parts = parts
+        self.total = sum(len(page.items) for page in pages if isinstance(page, Page))
         self.aggregations: Mapping[str, Any] = {}
         self.extent: list[float] = []
 
     def pages(self) -> Iterator[Page | Failure]:
-        return iter([self._page])
+        return iter(self._pages)
 
     def again(self, failure: Failure) -> Iterable[Page | Failure]:
         return [failure]

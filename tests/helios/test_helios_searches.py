@@ -396,6 +396,20 @@ def test_two_collections_of_a_kind_are_joined(session):
         both + Alerts(session).index()
 
 
+def test_what_failed_of_two_collections_is_known_when_they_are_joined(session, sandbox, data):
+    ids = [each["id"] for each in data["cameras"]]
+    sandbox.fault("status", path="/v1/cameras", status=400, after=1)
+    found = Cameras(session).index(limit=18)
+    sandbox.fault("status", path=f"/v1/cameras/{ids[0]}", status=400)
+    both = Cameras(session).show([ids[1], ids[0], "no-such"]) + found
+    assert both.id == [ids[1], *ids[:18]]
+    assert len(both.failed) == 3
+    again = both.retry()
+    assert again.id == [ids[1], ids[0], *ids]
+    assert [failure.query for failure in again.failed] == ["no-such"]
+    assert [failure.query for failure in again.retry().failed] == ["no-such"]
+
+
 def test_features_are_equal_when_their_content_is(session):
     one, other = (Cameras(session).index(limit=1)[0] for _ in range(2))
     assert one == other
