@@ -182,6 +182,6 @@ def is_good(answer: Answer) -> bool:
     """Whether the service's own checks found nothing wrong with an image."""
     try:
         verdict = json.loads(answer.headers.get(VERDICT) or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return True
     return not (isinstance(verdict, dict) and any(verdict.get(fault) is True for fault in _BAD))

@@ -139,6 +139,13 @@ def test_duds_are_left_out_when_asked(cameras, dull, tmp_path, where):
     assert images.ok
 
 
+def test_a_verdict_that_nobody_can_read_is_none(cameras, dull, sandbox):
+    verdict = {"x-amz-meta-helios": "[" * 60_000}
+    sandbox.fault("status", path="/helios-exelis/*", status=200, body="a picture", headers=verdict)
+    images = cameras.show_image("DULL", dull[0], duds=False)
+    assert [image.data for image in images] == [b"a picture"]
+
+
 @pytest.mark.parametrize("where", ["memory", "files"])
 def test_images_that_fail_are_named_and_only_they_are_asked_for_again(
     cameras, dull, sandbox, tmp_path, where
