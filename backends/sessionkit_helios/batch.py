@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
+UNANSWERED = (RequestError, DeadlineExceeded)
+"""What costs one request of several: the latter when a token did not come in time."""
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -74,7 +77,7 @@ def ask_all(
             if isinstance(exchange, SessionKitError):
                 raise exchange
             result: R | Failure = read(exchange)
-        except (RequestError, DeadlineExceeded) as error:
+        except UNANSWERED as error:
             result = Failure(item, error)
         yield result
 

@@ -7,9 +7,9 @@ from datetime import timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sessionkit.errors import ConfigurationError, RequestError, UnexpectedResponse
+from sessionkit.errors import ConfigurationError, UnexpectedResponse
 from sessionkit.http import Call
-from sessionkit_helios.batch import Failure, ask_all
+from sessionkit_helios.batch import UNANSWERED, Failure, ask_all
 from sessionkit_helios.parameters import time_of, time_text
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ class Search:
         """How many match by now: what went away meanwhile is not missing."""
         try:
             return self.ask(Query(self._query.parameters, 0, 1)).total
-        except RequestError:
+        except UNANSWERED:
             return self.total
 
     def _sorted(self, pages: Iterable[Page | Failure]) -> Iterator[Page | Failure]:
@@ -210,7 +210,7 @@ class Search:
     def _attempt(self, query: Query) -> Page | Failure:
         try:
             return self.ask(query)
-        except RequestError as error:
+        except UNANSWERED as error:
             return Failure(query, error)
 
     def _rest(self, query: Query, total: int) -> Iterator[Page | Failure]:
@@ -228,7 +228,7 @@ class Search:
         try:
             first = self.ask(query)
             parts = () if _reachable(query, first.total) else self._split(query)
-        except RequestError as error:
+        except UNANSWERED as error:
             yield Failure(query, error)
             return
         if parts:

@@ -4,10 +4,12 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
+import filelock
 import pytest
 
 from sessionkit.errors import (
     ConfigurationError,
+    DeadlineExceeded,
     InvalidRequest,
     NotFound,
     SessionClosed,
@@ -288,6 +290,27 @@ def test_a_part_that_fails_is_asked_for_again(session, load, now, sandbox):
     again = found.retry()
     assert again.ok
     assert len(again) == 4600
+
+
+def test_a_part_for_which_no_token_comes_in_time_is_asked_for_again(
+    sandbox, load, now, monkeypatch, tmp_path
+):
+    monkeypatch.setattr("sessionkit_helios.sandbox.query.LAST_SKIP", 30)
+    monkeypatch.setattr("sessionkit_helios.search.LAST_SKIP", 30)
+    load(observations=[observation(n, now) for n in range(50)])
+    api_url = f"{sandbox.url}/v1"
+    with HeliosSession.detached("demo-client", "demo-secret", api_url, tmp_path, proxies=False) as session:
+        found = Observations(session).index(limit=10)
+        sandbox.fault("revoke_tokens")
+        (of_token,) = tmp_path.glob(".helios_token.*.lock")
+        with filelock.FileLock(of_token):  # as another process that renews it
+            session.timeout = 0.5
+            (failure,) = found.failed
+        assert isinstance(failure.error, DeadlineExceeded)
+        session.timeout = 10
+        again = found.retry()
+        assert again.ok
+        assert len(again) == 50
 
 
 def test_entries_that_go_away_while_they_are_listed_are_not_missing(session, load, now, service):
