@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
+from sessionkit.errors import UnexpectedResponse
 from sessionkit.http import Call
+from sessionkit.secrets import redact_url
 from sessionkit.transfer import Answer, Download, Downloads, Progress, download
 from sessionkit_helios.batch import Batch, Failure
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from sessionkit_helios.session import HeliosSession
 
 VERDICT = "x-amz-meta-helios"
+_NO_IMAGES = frozenset({"application/json", "text/html"})
 _BAD = ("isDud", "isOutcast", "isFrozen")
 
 
@@ -174,7 +177,17 @@ def _good_image(exchange: Exchange) -> Image | None:
 
 
 def name_of(answer: Answer) -> str:
-    """The name an image goes by: the last part of the URL it came from."""
+    """The name an image goes by: the last part of the URL it came from.
+
+    Raises:
+        UnexpectedResponse: what came is a page, a message or nothing, such as a proxy's answer, or the API's
+            own in the place of a redirect.
+    """
+    kind = (answer.headers.get("content-type") or "").partition(";")[0].strip().lower()
+    if kind in _NO_IMAGES or answer.status == 204:
+        raise UnexpectedResponse(
+            f"no image came, but {kind or 'nothing'}", url=redact_url(answer.url), status=answer.status
+        )
     return unquote(urlsplit(answer.url).path).rpartition("/")[2]
 
 

@@ -139,6 +139,25 @@ def test_duds_are_left_out_when_asked(cameras, dull, tmp_path, where):
     assert images.ok
 
 
+@pytest.mark.parametrize("where", ["memory", "files"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 200, "body": "{}", "content_type": "application/json"},
+        {"status": 200, "body": "<html>Sign in to the airport", "content_type": "text/html; charset=utf-8"},
+        {"status": 204},
+    ],
+)
+def test_an_answer_in_the_place_of_an_image_is_none(cameras, dull, sandbox, tmp_path, where, answer):
+    sandbox.fault("status", path="/v1/cameras/*/live", **answer)
+    out_dir = tmp_path / "out" if where == "files" else None
+    images = cameras.live("DULL", out_dir)
+    assert isinstance(images.failed[0].error, UnexpectedResponse)
+    assert len(images) == 0
+    assert out_dir is None or not out_dir.exists() or list(out_dir.iterdir()) == []
+    assert images.retry().ok
+
+
 def test_a_verdict_that_nobody_can_read_is_none(cameras, dull, sandbox):
     verdict = {"x-amz-meta-helios": "[" * 60_000}
     sandbox.fault("status", path="/helios-exelis/*", status=200, body="a picture", headers=verdict)
