@@ -108,8 +108,10 @@ class FeatureCollection(Generic[F]):
             raise PartialFailure(self.failed)
 
     def to_geojson(self) -> dict[str, Any]:
-        """A GeoJSON FeatureCollection."""
-        return {"type": "FeatureCollection", "features": [dict(feature.json) for feature in self.features]}
+        """A GeoJSON FeatureCollection; what lies nowhere has no geometry, and what did not come is added."""
+        lacking: dict[str, Any] = {"type": "Feature", "geometry": None, "properties": {}}
+        found = [{**lacking, **feature.json} for feature in self.features]
+        return {"type": "FeatureCollection", "features": found}
 
     def to_records(self) -> list[dict[str, Any]]:
         """One flat dictionary for each feature."""

@@ -408,6 +408,16 @@ def test_features_go_on_as_geojson_records_and_tables(session, data):
     assert str(table["time"].dtype).startswith("datetime64")
 
 
+def test_what_lies_nowhere_is_geojson_too(session, sandbox):
+    page = {"features": [{"id": "A"}, {"id": "B", "properties": None}], "properties": {"total": 2}}
+    sandbox.fault("body", path="/v1/cameras", body=json.dumps(page))
+    found = Cameras(session).index().to_geojson()["features"]
+    found += Collections(session).index(limit=1).to_geojson()["features"]
+    assert len(found) == 4
+    assert all(each.keys() >= {"type", "geometry", "properties"} for each in found)
+    assert {each["type"] for each in found} == {"Feature"}
+
+
 def test_two_collections_of_a_kind_are_joined(session):
     north = Cameras(session).index(region="Puget Sound")
     south = Cameras(session).index(region="Sydney")
