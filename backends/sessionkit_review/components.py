@@ -211,10 +211,17 @@ class ComponentOperations(RemoteOperations):
         padding = int(match["padding"] or 0)
         files = {n: Path(f"{match['head']}{n:0{padding}d}{match['tail']}") for n in _numbers(match["ranges"])}
         sizes = _sizes(files, values.get("size"))
-        kind = self.file_type_of(f"{match['head']}%0{padding}d{match['tail']}")
-        data = {"file_type": kind, "padding": padding, "size": sum(sizes.values()), **values}
+        pattern = f"%0{padding}d" if padding else "%d"
+        whole = f"{match['head']}{pattern}{match['tail']}"
+        kind = values.get("file_type")
+        if kind is None:
+            found = self.file_type_of(whole)
+            kind = "" if pattern in found else found  # "beauty.%04d" has no type
+        data = {"padding": padding, **values, "file_type": kind}
+        if data.get("size") is None:
+            data["size"] = sum(sizes.values())
         sequence = self.create("SequenceComponent", data)
-        names = {sequence["id"]: os.path.abspath(f"{match['head']}%0{padding}d{match['tail']}")}  # noqa: PTH100 - a pattern, no path
+        names = {sequence["id"]: os.path.abspath(whole)}  # noqa: PTH100 - a pattern, no path
         for number, file in files.items():
             name = f"{number:0{padding}d}"
             member = {"name": name, "file_type": kind, "size": sizes[number], "container": sequence}
