@@ -2,7 +2,13 @@
 
 import pytest
 
-from sessionkit_review.locations import DiskAccessor, StandardStructure
+from sessionkit_review.errors import (
+    AccessorError,
+    ComponentInLocation,
+    ComponentNotInLocation,
+    DuplicateEntryError,
+)
+from sessionkit_review.locations import DiskAccessor, ResourceIdentifierTransformer, StandardStructure
 
 
 @pytest.fixture
@@ -64,3 +70,84 @@ def test_frames_are_named_like_their_sequence_whatever_dots_are_in_it(session, d
     plain = sequence("beauty.%04d", name="beauty.v2")
     disk.add_component(plain, session.origin_location)
     assert names(disk, plain)[:2] == ["beauty.v2.%04d", "beauty.v2.0001"]
+
+
+class Stubborn(DiskAccessor):
+    """Refuses to remove one file."""
+
+    kept = ""
+
+    def remove(self, resource_identifier):
+        if self.kept and resource_identifier.endswith(self.kept):
+            raise AccessorError("the file is in use")
+        super().remove(resource_identifier)
+
+
+def test_a_sequence_that_was_removed_half_way_is_removed_by_trying_again(
+    session, disk, sequence, files, tmp_path
+):
+    frames = sequence()
+    disk.accessor = Stubborn(tmp_path / "disk")
+    disk.add_component(frames, session.origin_location)
+    disk.accessor.kept = "0002.exr"
+    with pytest.raises(AccessorError):
+        disk.remove_component(frames)
+    assert 0.0 < disk.get_component_availability(frames) < 100.0
+    disk.accessor.kept = ""
+    disk.remove_component(frames)
+    assert (disk.get_component_availability(frames), files()) == (0.0, {})
+    with pytest.raises(ComponentNotInLocation):
+        disk.remove_component(frames)
+
+
+@pytest.mark.parametrize("place", ["disk", "server"])
+def test_of_a_sequence_that_is_here_in_part_the_rest_is_added(session, disk, sequence, place):
+    location, frames = (disk if place == "disk" else session.server_location), sequence()
+    location.add_component(frames["members"][1], session.origin_location)
+    location.add_component(frames, session.origin_location)
+    assert location.get_component_availability(frames) == 100.0
+    for number, member in enumerate(frames["members"], 1):
+        with location.accessor.open(location.get_resource_identifier(member)) as file:
+            assert file.read() == b"frame %d" % number
+    with pytest.raises(ComponentInLocation):
+        location.add_component(frames, session.origin_location)
+
+
+class Failing(ResourceIdentifierTransformer):
+    def encode(self, resource_identifier, context=None):
+        if resource_identifier.endswith("0003.exr"):
+            raise ValueError(resource_identifier)
+        return resource_identifier
+
+
+def test_nothing_is_left_of_components_whose_names_could_not_be_encoded(session, disk, sequence, files):
+    frames = sequence()
+    disk.resource_identifier_transformer = Failing()
+    with pytest.raises(ValueError, match=r"0003\.exr"):
+        disk.add_component(frames, session.origin_location)
+    assert (files(), len(session.recorded_operations)) == ({}, 0)
+    disk.resource_identifier_transformer = ResourceIdentifierTransformer()
+    disk.add_component(frames, session.origin_location)
+    assert len(files()) == 4
+
+
+def test_nothing_is_left_of_a_component_that_the_server_refuses_to_note(
+    session, open_session, disk, sequence, files, tmp_path
+):
+    member = sequence()["members"][0]
+    with open_session() as other:
+
+        class Late(DiskAccessor):
+            def put(self, resource_identifier, path):
+                super().put(resource_identifier, path)
+                data = {"component_id": member["id"], "location_id": disk["id"], "resource_identifier": "x"}
+                other.create("ComponentLocation", data)
+                other.commit()
+
+        disk.accessor = Late(tmp_path / "disk")
+        task = session.query("Task").first()
+        task["description"] = "Waits."
+        with pytest.raises(DuplicateEntryError):
+            disk.add_component(member, session.origin_location)
+    assert (files(), session.modified, session.created) == ({}, [task], [])
+    session.commit()
