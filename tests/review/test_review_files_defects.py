@@ -1,7 +1,10 @@
 """Locations and components when something is odd, or goes wrong half way."""
 
+from contextlib import suppress
+
 import pytest
 
+from sessionkit.errors import ConfigurationError
 from sessionkit_review.errors import (
     AccessorError,
     ComponentInLocation,
@@ -151,3 +154,29 @@ def test_nothing_is_left_of_a_component_that_the_server_refuses_to_note(
             disk.add_component(member, session.origin_location)
     assert (files(), session.modified, session.created) == ({}, [task], [])
     session.commit()
+
+
+@pytest.mark.parametrize("frames", ["5-1", "1-", "1, 4-2"])
+def test_frames_that_are_none_make_no_empty_sequence(session, frames):
+    with pytest.raises(ConfigurationError, match="are no frames"):
+        session.create_component(f"beauty.%04d.exr [{frames}]", {"size": 10}, location=None)
+    assert not session.created
+
+
+def test_one_file_is_not_copied_for_every_frame_of_a_sequence(session, disk, sequence, files, tmp_path):
+    frames = sequence()
+    with pytest.raises(ConfigurationError, match="one file"):
+        disk.add_component(frames, tmp_path / "beauty.0001.exr")
+    assert files() == {}
+    disk.add_component(frames["members"][0], tmp_path / "beauty.0001.exr")
+    assert files() == {"beauty.0001.exr": b"frame 1"}
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "take\ud800"])
+def test_names_that_a_disk_cannot_have_are_errors_of_its_accessor(disk, name):
+    disk.accessor.make_container("")
+    for use in (disk.accessor.exists, disk.accessor.is_file, disk.accessor.is_container, disk.accessor.open):
+        with suppress(AccessorError):
+            assert not use(name)
+    with pytest.raises(AccessorError):
+        disk.accessor.open(name, "wb")
