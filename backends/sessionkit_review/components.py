@@ -382,10 +382,11 @@ def _numbers(ranges: str) -> list[int]:
     """The frames of "1-4, 6"."""
     numbers: list[int] = []
     for part in ranges.split(","):
-        first, _, last = part.strip().partition("-")
-        if not first.isdecimal() or (last and not last.isdecimal()):
+        first, dash, last = part.strip().partition("-")
+        last = last if dash else first
+        if not first.isdecimal() or not last.isdecimal() or int(last) < int(first):
             raise ConfigurationError(f"{part.strip()!r} are no frames", hint='such as "1001-1040, 1042"')
-        numbers += range(int(first), int(last or first) + 1)
+        numbers += range(int(first), int(last) + 1)
     return numbers
 
 

@@ -172,6 +172,12 @@ class Location(Entity):
             froms = list(sources)
         if len(froms) != len(components):
             raise ConfigurationError(f"{len(components)} components cannot come from {len(froms)} sources")
+        for component, source in zip(components, froms, strict=True):
+            if recursive and isinstance(source, (str, os.PathLike)) and "members" in component.attributes:
+                raise ConfigurationError(
+                    f"{source} is one file, and not the source of all members of {component}",
+                    hint="name the location where they are, or add each by its own path",
+                )
         pairs = [
             (each, source)
             for component, source in zip(components, froms, strict=True)
