@@ -155,7 +155,7 @@ class KeyValues(MutableMapping[str, Any]):
         wanted = {} if values is None else values
         if not isinstance(wanted, Mapping):
             raise ConfigurationError(f"{self.attribute.name} takes a mapping, not a {type(values).__name__}")
-        wanted = dict(wanted)
+        wanted = {str(name): value for name, value in wanted.items()}
         for name in [name for name in self if name not in wanted]:
             del self[name]
         self.update(wanted)
@@ -165,7 +165,7 @@ class KeyValues(MutableMapping[str, Any]):
 
 
 class Metadata(KeyValues):
-    """An entity's metadata: texts by key.
+    """An entity's metadata: texts by key, which is a text itself: 1001 and "1001" are the same.
 
     >>> project["metadata"]["frame_rate"] = "24"
     >>> del project["metadata"]["resolution"]
@@ -175,10 +175,10 @@ class Metadata(KeyValues):
     __slots__ = ()
 
     def __getitem__(self, key: str) -> Any:
-        return self._items()[key]["value"]
+        return self._items()[str(key)]["value"]
 
     def __setitem__(self, key: str, value: Any) -> None:
-        unit, owner = self.entity.session.unit, self.entity
+        unit, owner, key = self.entity.session.unit, self.entity, str(key)
         self._items()  # whatever has to be loaded is loaded before the lock is taken
         with unit.lock:
             known = self._items().get(key)
@@ -201,7 +201,7 @@ class Metadata(KeyValues):
 
     def __delitem__(self, key: str) -> None:
         session = self.entity.session
-        item = self._items()[key]
+        item = self._items()[str(key)]
         with session.unit.lock:
             if session.unit.state(item) is CREATED:
                 self.collection.replace_items([each for each in self.collection if each is not item])

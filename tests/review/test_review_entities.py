@@ -299,3 +299,21 @@ def test_copies_of_what_holds_entities_hold_the_same_entities(session):
     task = session.query("Task").first()
     assert copy.copy(task) is task
     assert copy.deepcopy({"tasks": [task]})["tasks"][0] is task
+
+
+def test_keys_of_metadata_are_texts_whatever_they_were(session, open_session):
+    project = session.query("Project").first()
+    frames = project["metadata"]
+    frames[1001] = "first"
+    frames[1001] = "begin"
+    assert (frames[1001], frames["1001"], 1001 in frames) == ("begin", "begin", True)
+    session.commit()
+    project["metadata"] = {1001: "begin", 1040: "end"}
+    assert [
+        each for each in session.deleted if each.entity_type == "Metadata" and each["key"] == "1001"
+    ] == []
+    session.commit()
+    assert dict(open_session().get("Project", project["id"])["metadata"]) == {"1001": "begin", "1040": "end"}
+    del frames[1040]
+    session.commit()
+    assert dict(frames) == {"1001": "begin"}
