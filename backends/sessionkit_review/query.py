@@ -99,7 +99,8 @@ class QueryResult(Sequence["Entity"]):
     def __getitem__(self, index: int | slice) -> Entity | list[Entity]:
         if isinstance(index, slice):
             bounds = (index.start or 0, -1 if index.stop is None else index.stop)
-            self._reach(None if min(bounds) < 0 else max(bounds))
+            backwards = index.step is not None and index.step < 0
+            self._reach(None if backwards or min(bounds) < 0 else max(bounds))
         else:
             self._reach(None if index < 0 else index + 1)
         return self._results[index]
