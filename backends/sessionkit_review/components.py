@@ -289,7 +289,10 @@ class ComponentOperations(RemoteOperations):
         if count <= 2:
             checksum = base64.b64encode(bytes.fromhex(digest_of(file))).decode()
             where = self.get_upload_metadata(component_id, name, size, checksum)
-            headers = {str(key): str(value) for key, value in (where.get("headers") or {}).items()}
+            given = where.get("headers") or {}
+            if not isinstance(given, dict):
+                raise UnexpectedResponse("the server does not say how the file is to be sent")
+            headers = {str(key): str(value) for key, value in given.items()}
             headers.setdefault("Content-Type", mimetypes.guess_type(name)[0] or "application/octet-stream")
             upload(self, file, where["url"], headers=headers, progress=progress)
             return
@@ -299,6 +302,8 @@ class ComponentOperations(RemoteOperations):
             upload_id = str(where["upload_id"])
         except (KeyError, TypeError, ValueError) as error:
             raise UnexpectedResponse("the server does not say where the parts are to be sent") from error
+        if len(parts) != count:
+            raise UnexpectedResponse(f"the server does not say where all {count} parts are to be sent")
         sent = upload_parts(self, file, parts, part_size=each, progress=progress)
         tags = [{"part_number": part.number, "e_tag": part.etag.strip('"')} for part in sent]
         operation = {"action": "complete_multipart_upload", "component_id": component_id}

@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import pytest
 
-from sessionkit.errors import ConfigurationError
+from sessionkit.errors import ConfigurationError, UnexpectedResponse
 from sessionkit_review.errors import (
     AccessorError,
     ComponentInLocation,
@@ -180,3 +180,21 @@ def test_names_that_a_disk_cannot_have_are_errors_of_its_accessor(disk, name):
             assert not use(name)
     with pytest.raises(AccessorError):
         disk.accessor.open(name, "wb")
+
+
+@pytest.mark.parametrize(
+    ("answer", "part_size"),
+    [
+        ({"url": "/x", "headers": [1]}, None),
+        ({"urls": [], "upload_id": "1"}, 8),
+        ({"urls": [{"part_number": 1, "signed_url": "/x"}], "upload_id": "1"}, 8),
+    ],
+)
+def test_a_server_that_does_not_say_where_files_go_is_an_error_of_its_own(
+    session, sandbox, sequence, tmp_path, answer, part_size
+):
+    component = sequence()["members"][0]
+    (tmp_path / "take.mov").write_bytes(b"f" * 30)
+    sandbox.fault("body", path="/api", body=[answer], times=1)
+    with pytest.raises(UnexpectedResponse, match="does not say"):
+        session.upload_component(component["id"], tmp_path / "take.mov", part_size=part_size)
