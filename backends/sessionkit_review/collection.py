@@ -130,6 +130,10 @@ class KeyValues(MutableMapping[str, Any]):
         if self.stale and self.entity.session.flags.auto_populate:
             self.entity.session.loader.renew(self.entity, self.attribute.name)
             self.stale = False
+        return self.known_items()
+
+    def known_items(self) -> list[Entity]:
+        """The entities of the values that are here, without loading any."""
         # What was deleted, or created and taken back, is no longer among the session's entities.
         here = self.entity.session.entities
         return [item for item in self.collection if item in here and self._state(item) is not DELETED]
@@ -218,7 +222,17 @@ class CustomAttributes(KeyValues):
     One that has no value yet has its configuration's default.
     """
 
-    __slots__ = ()
+    # sparse: The server has not sent one for each configuration yet; those that are here were set here.
+    __slots__ = ("sparse",)
+
+    def __init__(self, entity: Entity, attribute: Attribute, items: list[Entity]) -> None:
+        super().__init__(entity, attribute, items)
+        self.sparse = not items
+
+    def replace_items(self, items: list[Entity]) -> None:
+        """See `KeyValues`."""
+        super().replace_items(items)
+        self.sparse = not items
 
     def _items(self) -> dict[str, Entity]:
         found: dict[str, Entity] = {}
@@ -239,7 +253,8 @@ class CustomAttributes(KeyValues):
 
     def __iter__(self) -> Iterator[str]:
         # The server sends one for each configuration; before it did, the configurations tell the names.
-        return iter(self._items() or self._configurations())
+        found = self._items()
+        return iter(dict.fromkeys([*self._configurations(), *found]) if self.sparse else found)
 
     def __len__(self) -> int:
         return len(list(iter(self)))

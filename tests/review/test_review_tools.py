@@ -119,3 +119,14 @@ def test_plugins_may_have_classes_that_look_for_their_module(open_session, tmp_p
     open_session(plugin_paths=[tmp_path], plugin_arguments={"rules": rules})
     assert [rule.limit for rule in rules] == [3]
     assert {name for name in set(sys.modules) - before if "plugin" in name} == {type(rules[0]).__module__}
+
+
+def test_values_by_key_are_written_without_loading(open_session, calls):
+    session = open_session()
+    shot = session.create("Shot", {"name": "new", "metadata": {"lens": "35mm"}})
+    before = calls()
+    text = formatter.format(shot, colour=False)
+    assert "  metadata: {'lens': '35mm'}" in text.splitlines()
+    assert "  custom_attributes: {}" in text.splitlines()
+    assert calls() == before
+    session.rollback()
