@@ -162,6 +162,8 @@ class QueryResult(Sequence["Entity"]):
         page = self._session.read_operations([operation])[0]
         if not isinstance(page, dict) or not isinstance(page.get("data"), list):
             raise UnexpectedResponse("the server answered a query without data")
+        if not all(isinstance(row, dict) for row in page["data"]):
+            raise UnexpectedResponse("the server answered a query with what are no entities")
         if not isinstance(page.get("metadata") or {}, dict) or not isinstance(
             (page.get("metadata") or {}).get("next") or {}, dict
         ):
