@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from sessionkit.errors import ConfigurationError
@@ -160,6 +160,10 @@ def condition(argument: str, value: Any) -> str:
             f"{path}.{name} {_OPERATORS[operator]} {quoted(key)}"
             for name, key in zip(value.primary_key_attributes, value.primary_key, strict=True)
         )
+    value = plain(value)
+    if operator in {"lt", "gte"} and isinstance(value, datetime) and value.microsecond:
+        # What is kept in whole seconds is before half past one exactly if it is before two.
+        value += timedelta(seconds=1)
     return f"{path} {_OPERATORS[operator]} {literal(value)}"
 
 

@@ -1,8 +1,9 @@
 import enum
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from sessionkit.errors import ConfigurationError, RequestError
+from sessionkit.errors import ConfigurationError, RequestError, UnexpectedResponse
 from sessionkit_review.errors import MultipleResultsFound, NoResultFound, ParseError, UnknownEntityType
 from sessionkit_review.expression import condition, read
 
@@ -119,6 +120,7 @@ def test_get_asks_only_for_what_is_not_here(session, calls):
     assert session.get("Metadata", [project["id"], "frame_rate"])["value"] == "24"
 
 
+OPERATORS = ("lt", "lte", "gt", "gte")
 HOSTILE = ['say "no"', "it's", "back\\slash", 'x" or name is "layout', "limit 5 offset 2", "%", "線", "a\nb"]
 
 
@@ -233,3 +235,26 @@ def test_numbers_are_written_as_numbers_whatever_they_call_themselves(session):
 def test_slices_are_those_of_a_list_in_either_direction(session, bounds):
     found = session.query("select id from Task order by id", page_size=5)[slice(*bounds)]
     assert found == session.query("select id from Task order by id").all()[slice(*bounds)]
+
+
+@pytest.mark.parametrize(
+    ("after", "found"), [(0.0, {"lte", "gte"}), (0.5, {"lt", "lte"}), (-0.5, {"gt", "gte"})]
+)
+def test_fractions_of_seconds_are_compared_as_they_are(session, after, found):
+    task, end = session.query("Task").first(), datetime(2024, 1, 2, 12, 0, 10, tzinfo=timezone.utc)
+    task["end_date"] = end
+    session.commit()
+    moment = end + timedelta(seconds=after)
+    tasks = {
+        each: session.select("Task").where(id=task["id"], **{f"end_date__{each}": moment})
+        for each in OPERATORS
+    }
+    assert {each for each, asked in tasks.items() if asked.all()} == found
+
+
+@pytest.mark.parametrize("row", [5, None, "Task", []])
+def test_rows_that_are_no_entities_are_no_results(session, sandbox, row):
+    _ = session.types
+    sandbox.fault("body", path="/api", body=[{"action": "query", "data": [row]}], times=1)
+    with pytest.raises(UnexpectedResponse):
+        session.query("Task").all()
