@@ -136,16 +136,14 @@ class Location(Entity):
                 of that name.
             ConfigurationError: when there are not as many sources as components, or one is no source.
         """
-        found = zip(components, self.get_component_availabilities(components), strict=True)
-        if present := [component for component, percent in found if percent == 100.0]:
+        # Of a sequence some frames may be here, and only the others are missing.
+        parts = [each for item in components for each in _with_members(item, recursive=True)]
+        there = self._names([each["id"] for each in parts])
+        present = [item for item in components if all(each["id"] in there for each in _files_of(item))]
+        if present:
             raise ComponentInLocation(
                 f"{', '.join(map(str, present))} is in {self['name']} already", details=self._about(present)
             )
-        there: Mapping[str, str] = {}
-        if any("members" in component.attributes for component in components):
-            # Of a sequence some frames may be here, and only the others are missing.
-            parts = [each for item in components for each in _with_members(item, recursive=recursive)]
-            there = self._names([each["id"] for each in parts])
         self._add(components, sources, recursive, there)
 
     def add_new_components(
@@ -173,9 +171,9 @@ class Location(Entity):
         if len(froms) != len(components):
             raise ConfigurationError(f"{len(components)} components cannot come from {len(froms)} sources")
         for component, source in zip(components, froms, strict=True):
-            if recursive and isinstance(source, (str, os.PathLike)) and "members" in component.attributes:
+            if recursive and isinstance(source, (str, os.PathLike)) and len(_files_of(component)) > 1:
                 raise ConfigurationError(
-                    f"{source} is one file, and not the source of all members of {component}",
+                    f"{source} is one file, and not the source of all files of {component}",
                     hint="name the location where they are, or add each by its own path",
                 )
         pairs = [
@@ -418,6 +416,15 @@ def _with_members(component: Entity, *, recursive: bool) -> list[Entity]:
     return [
         component,
         *(each for item in component["members"] for each in _with_members(item, recursive=True)),
+    ]
+
+
+def _files_of(component: Entity) -> list[Entity]:
+    """What has to be somewhere for a component to be there: its members, if it has any, else itself."""
+    return [
+        each
+        for each in _with_members(component, recursive=True)
+        if "members" not in each.attributes or not each["members"]
     ]
 
 
