@@ -130,6 +130,10 @@ class KeyValues(MutableMapping[str, Any]):
         if self.stale and self.entity.session.flags.auto_populate:
             self.entity.session.loader.renew(self.entity, self.attribute.name)
             self.stale = False
+        return self.known_items()
+
+    def known_items(self) -> list[Entity]:
+        """The entities of the values that are here, without loading any."""
         # What was deleted, or created and taken back, is no longer among the session's entities.
         here = self.entity.session.entities
         return [item for item in self.collection if item in here and self._state(item) is not DELETED]
@@ -155,7 +159,7 @@ class KeyValues(MutableMapping[str, Any]):
         wanted = {} if values is None else values
         if not isinstance(wanted, Mapping):
             raise ConfigurationError(f"{self.attribute.name} takes a mapping, not a {type(values).__name__}")
-        wanted = dict(wanted)
+        wanted = {str(name): value for name, value in wanted.items()}
         for name in [name for name in self if name not in wanted]:
             del self[name]
         self.update(wanted)
@@ -165,7 +169,7 @@ class KeyValues(MutableMapping[str, Any]):
 
 
 class Metadata(KeyValues):
-    """An entity's metadata: texts by key.
+    """An entity's metadata: texts by key, which is a text itself: 1001 and "1001" are the same.
 
     >>> project["metadata"]["frame_rate"] = "24"
     >>> del project["metadata"]["resolution"]
@@ -175,10 +179,10 @@ class Metadata(KeyValues):
     __slots__ = ()
 
     def __getitem__(self, key: str) -> Any:
-        return self._items()[key]["value"]
+        return self._items()[str(key)]["value"]
 
     def __setitem__(self, key: str, value: Any) -> None:
-        unit, owner = self.entity.session.unit, self.entity
+        unit, owner, key = self.entity.session.unit, self.entity, str(key)
         self._items()  # whatever has to be loaded is loaded before the lock is taken
         with unit.lock:
             known = self._items().get(key)
@@ -201,7 +205,7 @@ class Metadata(KeyValues):
 
     def __delitem__(self, key: str) -> None:
         session = self.entity.session
-        item = self._items()[key]
+        item = self._items()[str(key)]
         with session.unit.lock:
             if session.unit.state(item) is CREATED:
                 self.collection.replace_items([each for each in self.collection if each is not item])
@@ -218,7 +222,17 @@ class CustomAttributes(KeyValues):
     One that has no value yet has its configuration's default.
     """
 
-    __slots__ = ()
+    # sparse: The server has not sent one for each configuration yet; those that are here were set here.
+    __slots__ = ("sparse",)
+
+    def __init__(self, entity: Entity, attribute: Attribute, items: list[Entity]) -> None:
+        super().__init__(entity, attribute, items)
+        self.sparse = not items
+
+    def replace_items(self, items: list[Entity]) -> None:
+        """See `KeyValues`."""
+        super().replace_items(items)
+        self.sparse = not items
 
     def _items(self) -> dict[str, Entity]:
         found: dict[str, Entity] = {}
@@ -239,7 +253,8 @@ class CustomAttributes(KeyValues):
 
     def __iter__(self) -> Iterator[str]:
         # The server sends one for each configuration; before it did, the configurations tell the names.
-        return iter(self._items() or self._configurations())
+        found = self._items()
+        return iter(dict.fromkeys([*self._configurations(), *found]) if self.sparse else found)
 
     def __len__(self) -> int:
         return len(list(iter(self)))

@@ -211,10 +211,17 @@ class ComponentOperations(RemoteOperations):
         padding = int(match["padding"] or 0)
         files = {n: Path(f"{match['head']}{n:0{padding}d}{match['tail']}") for n in _numbers(match["ranges"])}
         sizes = _sizes(files, values.get("size"))
-        kind = self.file_type_of(f"{match['head']}%0{padding}d{match['tail']}")
-        data = {"file_type": kind, "padding": padding, "size": sum(sizes.values()), **values}
+        pattern = f"%0{padding}d" if padding else "%d"
+        whole = f"{match['head']}{pattern}{match['tail']}"
+        kind = values.get("file_type")
+        if kind is None:
+            found = self.file_type_of(whole)
+            kind = "" if pattern in found else found  # "beauty.%04d" has no type
+        data = {"padding": padding, **values, "file_type": kind}
+        if data.get("size") is None:
+            data["size"] = sum(sizes.values())
         sequence = self.create("SequenceComponent", data)
-        names = {sequence["id"]: os.path.abspath(f"{match['head']}%0{padding}d{match['tail']}")}  # noqa: PTH100 - a pattern, no path
+        names = {sequence["id"]: os.path.abspath(whole)}  # noqa: PTH100 - a pattern, no path
         for number, file in files.items():
             name = f"{number:0{padding}d}"
             member = {"name": name, "file_type": kind, "size": sizes[number], "container": sequence}
@@ -282,7 +289,10 @@ class ComponentOperations(RemoteOperations):
         if count <= 2:
             checksum = base64.b64encode(bytes.fromhex(digest_of(file))).decode()
             where = self.get_upload_metadata(component_id, name, size, checksum)
-            headers = {str(key): str(value) for key, value in (where.get("headers") or {}).items()}
+            given = where.get("headers") or {}
+            if not isinstance(given, dict):
+                raise UnexpectedResponse("the server does not say how the file is to be sent")
+            headers = {str(key): str(value) for key, value in given.items()}
             headers.setdefault("Content-Type", mimetypes.guess_type(name)[0] or "application/octet-stream")
             upload(self, file, where["url"], headers=headers, progress=progress)
             return
@@ -292,6 +302,8 @@ class ComponentOperations(RemoteOperations):
             upload_id = str(where["upload_id"])
         except (KeyError, TypeError, ValueError) as error:
             raise UnexpectedResponse("the server does not say where the parts are to be sent") from error
+        if len(parts) != count:
+            raise UnexpectedResponse(f"the server does not say where all {count} parts are to be sent")
         sent = upload_parts(self, file, parts, part_size=each, progress=progress)
         tags = [{"part_number": part.number, "e_tag": part.etag.strip('"')} for part in sent]
         operation = {"action": "complete_multipart_upload", "component_id": component_id}
@@ -375,10 +387,11 @@ def _numbers(ranges: str) -> list[int]:
     """The frames of "1-4, 6"."""
     numbers: list[int] = []
     for part in ranges.split(","):
-        first, _, last = part.strip().partition("-")
-        if not first.isdecimal() or (last and not last.isdecimal()):
+        first, dash, last = part.strip().partition("-")
+        last = last if dash else first
+        if not first.isdecimal() or not last.isdecimal() or int(last) < int(first):
             raise ConfigurationError(f"{part.strip()!r} are no frames", hint='such as "1001-1040, 1042"')
-        numbers += range(int(first), int(last or first) + 1)
+        numbers += range(int(first), int(last) + 1)
     return numbers
 
 

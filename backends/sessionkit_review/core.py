@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING, Any
 from sessionkit.errors import ConfigurationError, UnexpectedResponse
 from sessionkit.events import Event
 from sessionkit_review import encoding
-from sessionkit_review.entity import Entity
-from sessionkit_review.errors import InvalidArgument, MultipleResultsFound, UnknownAttribute
+from sessionkit_review.collection import KeyValues
+from sessionkit_review.entity import Entity, known
+from sessionkit_review.errors import (
+    DuplicateEntryError,
+    InvalidArgument,
+    MultipleResultsFound,
+    UnknownAttribute,
+)
 from sessionkit_review.expression import criterion
 from sessionkit_review.identity import as_key
 from sessionkit_review.news import Asked
@@ -186,8 +192,22 @@ class ReviewCore(ReviewProtocol):
             for name, value in data.items():
                 if entity[name] != value:
                     entity[name] = value
-        self.commit()
+        try:
+            self.commit()
+        except DuplicateEntryError:
+            # Somebody else may have made it since it was asked for; then it is found now.
+            if found or len(asked.where(**{name: data[name] for name in names}).limit(2).all()) != 1:
+                raise
+            self._withdraw(entity)
+            return self.ensure(entity_type, data, names)
         return entity
+
+    def _withdraw(self, entity: Entity) -> None:
+        """Take back the creation of an entity, and the values by key that it was given."""
+        with self.unit.lock:
+            held = [value for value in known(entity).values() if isinstance(value, KeyValues)]
+            for each in [*(item for value in held for item in value.collection), entity]:
+                self.unit.withdraw(each)
 
     def delete(self, entity: Entity) -> None:  # type: ignore[override]  # an entity, not a URI
         """Have an entity deleted by the next `commit`."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from sessionkit.errors import ConfigurationError
@@ -96,8 +97,12 @@ def literal(value: Any) -> str:
     value = plain(value)
     if value is None or isinstance(value, bool):
         return str(value)
-    if isinstance(value, (int, float)):
-        return repr(value)
+    if isinstance(value, int):
+        return int.__repr__(value)  # of an enumeration the number, not its name
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ConfigurationError(f"a query cannot compare with {value}")
+        return float.__repr__(value)
     if isinstance(value, str):
         return quoted(value)
     if isinstance(value, datetime):
@@ -155,6 +160,10 @@ def condition(argument: str, value: Any) -> str:
             f"{path}.{name} {_OPERATORS[operator]} {quoted(key)}"
             for name, key in zip(value.primary_key_attributes, value.primary_key, strict=True)
         )
+    value = plain(value)
+    if operator in {"lt", "gte"} and isinstance(value, datetime) and value.microsecond:
+        # What is kept in whole seconds is before half past one exactly if it is before two.
+        value += timedelta(seconds=1)
     return f"{path} {_OPERATORS[operator]} {literal(value)}"
 
 
@@ -167,8 +176,11 @@ def _among(path: str, operator: str, values: Any) -> str:
             f"{path}.{listed[0].primary_key_attributes[0]}",
             [each.primary_key[0] for each in listed],
         )
-    # Nothing is among no values; the language has no empty list.
-    texts = ", ".join(literal(value) for value in listed) or quoted("")
+    if not listed:
+        # Nothing is among no values; the language has no empty list, and an empty text is a value.
+        both = "and" if operator == "in" else "or"
+        return f"({path} is None {both} {path} is_not None)"
+    texts = ", ".join(literal(value) for value in listed)
     return f"{path} {operator} ({texts})"
 
 

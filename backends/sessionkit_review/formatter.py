@@ -101,5 +101,7 @@ class _Lines:
             return [f"{len(value)} entities", *(line for item in value for line in self._value(item))]
         if isinstance(value, KeyValues):
             with value.entity.session.auto_populating(False):
-                return [str(dict(value))]
+                # Of the values that are here: asking for all of them may load what is configured.
+                items = value.known_items()
+                return [str({str(item["key"]): item["value"] for item in items})]
         return [str(value)]

@@ -6,6 +6,7 @@ import importlib.util
 import inspect
 import logging
 import os
+import sys
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -34,14 +35,17 @@ def discover(
 
 
 def _register(file: Path, positional: Sequence[Any], keyword: Mapping[str, Any]) -> bool:
+    # A name of its own, so that plugins of one name do not replace each other.
+    name = f"sessionkit_plugin_{uuid.uuid4().hex}"
     try:
-        # A name of its own, so that plugins of one name do not replace each other.
-        spec = importlib.util.spec_from_file_location(f"sessionkit_plugin_{uuid.uuid4().hex}", file)
+        spec = importlib.util.spec_from_file_location(name, file)
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module  # where dataclasses and pickles look for it
         spec.loader.exec_module(module)
     except Exception:
+        sys.modules.pop(name, None)
         log.exception("the plugin %s cannot be imported", file)
         return False
     register = getattr(module, "register", None)

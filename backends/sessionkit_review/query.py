@@ -99,7 +99,8 @@ class QueryResult(Sequence["Entity"]):
     def __getitem__(self, index: int | slice) -> Entity | list[Entity]:
         if isinstance(index, slice):
             bounds = (index.start or 0, -1 if index.stop is None else index.stop)
-            self._reach(None if min(bounds) < 0 else max(bounds))
+            backwards = index.step is not None and index.step < 0
+            self._reach(None if backwards or min(bounds) < 0 else max(bounds))
         else:
             self._reach(None if index < 0 else index + 1)
         return self._results[index]
@@ -161,6 +162,8 @@ class QueryResult(Sequence["Entity"]):
         page = self._session.read_operations([operation])[0]
         if not isinstance(page, dict) or not isinstance(page.get("data"), list):
             raise UnexpectedResponse("the server answered a query without data")
+        if not all(isinstance(row, dict) for row in page["data"]):
+            raise UnexpectedResponse("the server answered a query with what are no entities")
         if not isinstance(page.get("metadata") or {}, dict) or not isinstance(
             (page.get("metadata") or {}).get("next") or {}, dict
         ):

@@ -222,20 +222,17 @@ class ReviewSession(ComponentOperations):
 
     def _make_types(self) -> Types:
         parts = self._family.parts
-        return Types(self._load_schemas(), lambda: parts.get("hub"))
-
-    def _load_schemas(self) -> Any:
         version = str(self._server_information.get("schema_hash") or "")
         cache = None
         if self._schema_folder is not False and version:
             folder = expanded(self._schema_folder) if self._schema_folder else default_folder()
             cache = SchemaCache(Path(folder), self.base_url)
-        schemas = cache.load(version) if cache is not None else None
-        if schemas is None:
-            schemas = self.read_operations([{"action": "query_schemas"}])[0]
-            if cache is not None and isinstance(schemas, list):
-                cache.save(version, schemas)
-        return schemas
+        kept = cache.load(version) if cache is not None else None
+        schemas = self.read_operations([{"action": "query_schemas"}])[0] if kept is None else kept
+        types = Types(schemas, lambda: parts.get("hub"))
+        if kept is None and cache is not None:
+            cache.save(version, schemas)  # not before it is known that they make sense
+        return types
 
     def server_accessor(self) -> ServerAccessor:
         """The storage of the server's own location."""

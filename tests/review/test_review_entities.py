@@ -299,3 +299,54 @@ def test_copies_of_what_holds_entities_hold_the_same_entities(session):
     task = session.query("Task").first()
     assert copy.copy(task) is task
     assert copy.deepcopy({"tasks": [task]})["tasks"][0] is task
+
+
+def test_keys_of_metadata_are_texts_whatever_they_were(session, open_session):
+    project = session.query("Project").first()
+    frames = project["metadata"]
+    frames[1001] = "first"
+    frames[1001] = "begin"
+    assert (frames[1001], frames["1001"], 1001 in frames) == ("begin", "begin", True)
+    session.commit()
+    project["metadata"] = {1001: "begin", 1040: "end"}
+    assert [
+        each for each in session.deleted if each.entity_type == "Metadata" and each["key"] == "1001"
+    ] == []
+    session.commit()
+    assert dict(open_session().get("Project", project["id"])["metadata"]) == {"1001": "begin", "1040": "end"}
+    del frames[1040]
+    session.commit()
+    assert dict(frames) == {"1001": "begin"}
+
+
+def test_a_new_entity_keeps_the_names_of_all_custom_attributes_when_one_is_set(session, open_session):
+    shot = session.create("Shot", {"name": "dense", "parent": session.query("Sequence").first()})
+    names = set(shot["custom_attributes"])
+    assert len(names) > 1
+    shot["custom_attributes"]["fend"] = 1200
+    assert set(shot["custom_attributes"]) == names
+    session.commit()
+    assert dict(shot["custom_attributes"]) == dict(
+        open_session().get("Shot", shot["id"])["custom_attributes"]
+    )
+
+
+def test_ensure_finds_what_somebody_else_made_meanwhile(session, open_session):
+    other = open_session()
+    commit, wanted = session.commit, {"name": "race", "full_name": "Mine", "metadata": {"a": "b"}}
+
+    def late():
+        session.commit = commit
+        schema = other.query("ProjectSchema").first()
+        theirs = other.create("Project", {"name": "race", "full_name": "Theirs", "project_schema": schema})
+        other.commit()
+        commit()
+        return theirs
+
+    session.commit = late
+    schema = session.query("ProjectSchema").first()
+    project = session.ensure("Project", {**wanted, "project_schema": schema}, ["name"])
+    assert (len(session.recorded_operations), session.created) == (0, [])
+    found = other.query("Project where name is race").one()
+    other.refresh(found)
+    assert (project["id"], found["full_name"], dict(found["metadata"])) == (found["id"], "Mine", {"a": "b"})

@@ -1,6 +1,9 @@
+import enum
+from datetime import datetime, timedelta, timezone
+
 import pytest
 
-from sessionkit.errors import ConfigurationError, RequestError
+from sessionkit.errors import ConfigurationError, RequestError, UnexpectedResponse
 from sessionkit_review.errors import MultipleResultsFound, NoResultFound, ParseError, UnknownEntityType
 from sessionkit_review.expression import condition, read
 
@@ -117,6 +120,7 @@ def test_get_asks_only_for_what_is_not_here(session, calls):
     assert session.get("Metadata", [project["id"], "frame_rate"])["value"] == "24"
 
 
+OPERATORS = ("lt", "lte", "gt", "gte")
 HOSTILE = ['say "no"', "it's", "back\\slash", 'x" or name is "layout', "limit 5 offset 2", "%", "線", "a\nb"]
 
 
@@ -191,3 +195,66 @@ def test_ensure_asks_once_for_all_that_it_compares(session, calls):
 def test_the_servers_complaint_about_a_query_is_typed(session):
     with pytest.raises(ParseError, match="ParseError"):
         session.query("select id from Task where (name is x").all()
+
+
+def test_nothing_is_among_no_values_not_even_what_is_empty(session):
+    task, other = session.query("Task").all()[:2]
+    task["description"], other["description"] = "", "Seen."
+    session.commit()
+    tasks = session.select("Task")
+    assert tasks.where(description="").all()
+    for name in ("description", "status", "status__name", "parent"):
+        assert tasks.where(**{f"{name}__in": []}).all() == []
+        assert len(tasks.where(**{f"{name}__not_in": []}).all()) == len(tasks.all())
+        assert len(tasks.where(**{f"{name}__not_in": []}, id=task["id"]).all()) == 1
+
+
+class Hours(enum.IntEnum):
+    SHORT = 2
+
+
+class Float64(float):
+    """As NumPy has them."""
+
+    def __repr__(self):
+        return f"np.float64({float(self)})"
+
+
+def test_numbers_are_written_as_numbers_whatever_they_call_themselves(session):
+    task = session.query("Task").first()
+    task["bid"] = 2
+    session.commit()
+    for hours in (Hours.SHORT, Float64(2.0)):
+        assert task in session.select("Task").where(bid=hours).all()
+    for nonsense in (float("nan"), float("-inf")):
+        with pytest.raises(ConfigurationError, match="cannot compare"):
+            session.select("Task").where(bid=nonsense)
+
+
+@pytest.mark.parametrize("bounds", [(10, 5, -1), (None, 3, -1), (4, 1, -1), (5, None, -2), (2, 7, 2)])
+def test_slices_are_those_of_a_list_in_either_direction(session, bounds):
+    found = session.query("select id from Task order by id", page_size=5)[slice(*bounds)]
+    assert found == session.query("select id from Task order by id").all()[slice(*bounds)]
+
+
+@pytest.mark.parametrize(
+    ("after", "found"), [(0.0, {"lte", "gte"}), (0.5, {"lt", "lte"}), (-0.5, {"gt", "gte"})]
+)
+def test_fractions_of_seconds_are_compared_as_they_are(session, after, found):
+    task, end = session.query("Task").first(), datetime(2024, 1, 2, 12, 0, 10, tzinfo=timezone.utc)
+    task["end_date"] = end
+    session.commit()
+    moment = end + timedelta(seconds=after)
+    tasks = {
+        each: session.select("Task").where(id=task["id"], **{f"end_date__{each}": moment})
+        for each in OPERATORS
+    }
+    assert {each for each, asked in tasks.items() if asked.all()} == found
+
+
+@pytest.mark.parametrize("row", [5, None, "Task", []])
+def test_rows_that_are_no_entities_are_no_results(session, sandbox, row):
+    _ = session.types
+    sandbox.fault("body", path="/api", body=[{"action": "query", "data": [row]}], times=1)
+    with pytest.raises(UnexpectedResponse):
+        session.query("Task").all()

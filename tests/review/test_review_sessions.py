@@ -97,6 +97,16 @@ def test_a_damaged_schema_cache_is_no_schema_cache(open_session, tmp_path, calls
     assert hashlib.md5(json.dumps(first.schemas, sort_keys=True).encode()).hexdigest() == version
 
 
+def test_schemas_that_make_no_sense_are_not_kept(open_session, sandbox, tmp_path):
+    session = open_session()
+    sandbox.fault("body", path="/api", body=[[{"id": "Task"}]], times=1)
+    with pytest.raises(UnexpectedResponse):
+        _ = session.types
+    assert not (tmp_path / "schemas").exists()
+    assert "Task" in session.types
+    assert "Task" in open_session().types
+
+
 def test_every_server_has_schemas_of_its_own(tmp_path):
     one, other = (SchemaCache(tmp_path, f"https://{name}.example") for name in ("one", "other"))
     one.save("v1", [{"id": "A"}])

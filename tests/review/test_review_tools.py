@@ -1,4 +1,5 @@
 import logging
+import sys
 
 import pytest
 
@@ -100,3 +101,32 @@ def test_what_will_go_says_so_where_it_is_called():
         assert publish_shot("sh010", dry=True) == ("sh010", True)
     assert caught[0].filename == __file__
     assert (publish_shot.__name__, publish_shot.__doc__) == ("publish_shot", "Publish.")
+
+
+def test_plugins_may_have_classes_that_look_for_their_module(open_session, tmp_path):
+    (tmp_path / "studio.py").write_text(
+        "from __future__ import annotations\n"
+        "import dataclasses\n"
+        "@dataclasses.dataclass\n"
+        "class Rule:\n"
+        "    limit: int = 3\n"
+        "def register(session, rules):\n"
+        "    rules.append(Rule())\n"
+    )
+    (tmp_path / "broken.py").write_text("import sys\nraise ValueError(__name__)\n")
+    rules = []
+    before = set(sys.modules)
+    open_session(plugin_paths=[tmp_path], plugin_arguments={"rules": rules})
+    assert [rule.limit for rule in rules] == [3]
+    assert {name for name in set(sys.modules) - before if "plugin" in name} == {type(rules[0]).__module__}
+
+
+def test_values_by_key_are_written_without_loading(open_session, calls):
+    session = open_session()
+    shot = session.create("Shot", {"name": "new", "metadata": {"lens": "35mm"}})
+    before = calls()
+    text = formatter.format(shot, colour=False)
+    assert "  metadata: {'lens': '35mm'}" in text.splitlines()
+    assert "  custom_attributes: {}" in text.splitlines()
+    assert calls() == before
+    session.rollback()

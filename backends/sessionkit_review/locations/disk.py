@@ -7,12 +7,15 @@ import os
 import shutil
 import stat
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sessionkit.files import replacing
 from sessionkit_review.errors import AccessorError, InvalidResource, ResourceNotFound
 from sessionkit_review.locations.accessor import Accessor
 from sessionkit_review.locations.data import CHUNK, File
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _WRONG_KIND: Final = {errno.ENOTDIR, errno.EISDIR, errno.EINVAL}
 
@@ -38,6 +41,10 @@ class DiskAccessor(Accessor):
         """The file of a resource."""
         if "\0" in resource_identifier:
             raise InvalidResource("a resource identifier holds a zero character")
+        try:
+            os.fsencode(resource_identifier)
+        except UnicodeEncodeError as error:
+            raise InvalidResource(f"{resource_identifier!r} cannot be the name of a file") from error
         if self._root is None:
             return Path(resource_identifier)
         # Links are followed before it is judged where a path leads.
@@ -48,15 +55,21 @@ class DiskAccessor(Accessor):
 
     def exists(self, resource_identifier: str) -> bool:
         """Whether there is a file or folder."""
-        return self.path(resource_identifier).exists()
+        return self._look(resource_identifier, Path.exists)
 
     def is_file(self, resource_identifier: str) -> bool:
         """Whether there is a file."""
-        return self.path(resource_identifier).is_file()
+        return self._look(resource_identifier, Path.is_file)
 
     def is_container(self, resource_identifier: str) -> bool:
         """Whether there is a folder."""
-        return self.path(resource_identifier).is_dir()
+        return self._look(resource_identifier, Path.is_dir)
+
+    def _look(self, resource_identifier: str, what: Callable[[Path], bool]) -> bool:
+        try:
+            return what(self.path(resource_identifier))
+        except OSError as error:  # a name that is too long, a folder that is closed to us
+            raise self._error(error, resource_identifier) from error
 
     def open(self, resource_identifier: str, mode: str = "rb") -> File:
         """The file; its folder is made when it is to be written."""

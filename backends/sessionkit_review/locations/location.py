@@ -26,7 +26,7 @@ from sessionkit_review.locations.transformer import ResourceIdentifierTransforme
 from sessionkit_review.symbols import ORIGIN_LOCATION_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import TypeAlias
 
     from sessionkit_review.locations.accessor import Accessor
@@ -136,12 +136,15 @@ class Location(Entity):
                 of that name.
             ConfigurationError: when there are not as many sources as components, or one is no source.
         """
-        found = zip(components, self.get_component_availabilities(components), strict=True)
-        if present := [component for component, percent in found if percent == 100.0]:
+        # Of a sequence some frames may be here, and only the others are missing.
+        parts = [each for item in components for each in _with_members(item, recursive=True)]
+        there = self._names([each["id"] for each in parts])
+        present = [item for item in components if all(each["id"] in there for each in _files_of(item))]
+        if present:
             raise ComponentInLocation(
                 f"{', '.join(map(str, present))} is in {self['name']} already", details=self._about(present)
             )
-        self.add_new_components(components, sources, recursive)
+        self._add(components, sources, recursive, there)
 
     def add_new_components(
         self,
@@ -150,6 +153,16 @@ class Location(Entity):
         recursive: bool = True,
     ) -> None:
         """See `add_components`, for those that were created a moment ago: nothing is asked about them."""
+        self._add(components, sources, recursive, {})
+
+    def _add(
+        self,
+        components: Sequence[Entity],
+        sources: Source | Sequence[Source],
+        recursive: bool,
+        there: Mapping[str, str],
+    ) -> None:
+        """Add components and their members, but for those that are `there` already."""
         froms: list[Source]
         if isinstance(sources, (Location, str, os.PathLike)):
             froms = [sources] * len(components)
@@ -157,19 +170,27 @@ class Location(Entity):
             froms = list(sources)
         if len(froms) != len(components):
             raise ConfigurationError(f"{len(components)} components cannot come from {len(froms)} sources")
+        for component, source in zip(components, froms, strict=True):
+            if recursive and isinstance(source, (str, os.PathLike)) and len(_files_of(component)) > 1:
+                raise ConfigurationError(
+                    f"{source} is one file, and not the source of all files of {component}",
+                    hint="name the location where they are, or add each by its own path",
+                )
         pairs = [
             (each, source)
             for component, source in zip(components, froms, strict=True)
             for each in _with_members(component, recursive=recursive)
+            if each["id"] not in there
         ]
-        origins, placed = _origins(pairs), dict[Entity, str]()
+        origins, placed, encode = _origins(pairs), dict[Entity, str](), self.setup.transformer.encode
         try:
             for component, source in pairs:
                 placed[component] = self._place(component, source, origins[component])
+            kept = {each: encode(name, {"component": each}) for each, name in placed.items()}
         except BaseException:
             self._undo(placed)
             raise
-        self._note(placed)
+        self._note(placed, kept)
 
     def _place(self, component: Entity, source: Source, origin: str) -> str:
         """Bring one component's file here; its resource identifier."""
@@ -210,18 +231,30 @@ class Location(Entity):
                     with contextlib.suppress(Exception):  # the first error is the one to report
                         self.accessor.remove(identifier)
 
-    def _note(self, placed: dict[Entity, str]) -> None:
-        """Note where the components are, and tell others."""
+    def _note(self, placed: dict[Entity, str], kept: Mapping[Entity, str]) -> None:
+        """Note where the components are, under the names that the server keeps, and tell others."""
         if self.setup.remembered is not None:
             self.setup.remembered.update({each["id"]: name for each, name in placed.items()})
         else:
-            for component, name in placed.items():
-                kept = self.setup.transformer.encode(name, {"component": component})
-                data = {"component_id": component["id"], "location_id": self["id"]}
-                self.session.create("ComponentLocation", {**data, "resource_identifier": kept})
-            self.session.commit()
+            self._commit_notes(placed, kept)
         for component in placed:
             self._tell("ftrack.location.component-added", component)
+
+    def _commit_notes(self, placed: dict[Entity, str], kept: Mapping[Entity, str]) -> None:
+        session, made = self.session, list[Entity]()
+        with session.committer.lock:  # so that nobody else sends what may have to be taken back
+            for component, name in kept.items():
+                data = {"component_id": component["id"], "location_id": self["id"]}
+                made.append(session.create("ComponentLocation", {**data, "resource_identifier": name}))
+            try:
+                session.commit()
+            except BaseException:
+                # One that may have been carried out is found out about by the next commit.
+                if not session.committer.in_doubt:
+                    for each in made:
+                        session.unit.withdraw(each)
+                    self._undo(placed)
+                raise
 
     def remove_component(self, component: Entity, recursive: bool = True) -> None:
         """See `remove_components`."""
@@ -232,12 +265,17 @@ class Location(Entity):
 
         Raises:
             ComponentNotInLocation: when one is not here; then all of them stay.
-            AccessorError: when a file could not be removed; then it stays, and those after it.
+            AccessorError: when a file could not be removed; then it stays, and those after it, until the
+                component is removed once more.
         """
-        parts = [each for item in components for each in _with_members(item, recursive=recursive)]
+        wanted = dict.fromkeys(components)
+        # Members first: what they belong to stays until the last of them is gone.
+        parts = [each for item in wanted for each in reversed(_with_members(item, recursive=recursive))]
+        names = self._names([each["id"] for each in parts])
+        here = [each for each in dict.fromkeys(parts) if each["id"] in names or each in wanted]
         removed: list[Entity] = []
         try:
-            for component, identifier in zip(parts, self.get_resource_identifiers(parts), strict=True):
+            for component, identifier in zip(here, self._decoded(names, here), strict=True):
                 self._remove(component, identifier)
                 removed.append(component)
         finally:
@@ -288,7 +326,9 @@ class Location(Entity):
         Raises:
             ComponentNotInLocation: when one is not here.
         """
-        names = self._names([component["id"] for component in components])
+        return self._decoded(self._names([component["id"] for component in components]), components)
+
+    def _decoded(self, names: Mapping[str, str], components: Sequence[Entity]) -> list[str]:
         missing = [component for component in components if component["id"] not in names]
         if missing:
             raise ComponentNotInLocation(
@@ -376,6 +416,15 @@ def _with_members(component: Entity, *, recursive: bool) -> list[Entity]:
     return [
         component,
         *(each for item in component["members"] for each in _with_members(item, recursive=True)),
+    ]
+
+
+def _files_of(component: Entity) -> list[Entity]:
+    """What has to be somewhere for a component to be there: its members, if it has any, else itself."""
+    return [
+        each
+        for each in _with_members(component, recursive=True)
+        if "members" not in each.attributes or not each["members"]
     ]
 
 

@@ -106,7 +106,9 @@ class StandardStructure(Structure):
             whole, name = self.get_resource_identifier(container, context), str(entity["name"])
             file = f"{self.sanitise_for_filesystem(name)}{entity['file_type'] or ''}"
             if container.entity_type == "SequenceComponent":
-                return f"{PurePosixPath(whole).with_suffix('').with_suffix('')}.{file}"
+                # Taken off as it was put on: there may be dots in the name, and several in the type.
+                frames = f".{expression_of(container)}{container['file_type'] or ''}"
+                return f"{whole.removesuffix(frames)}.{file}"
             return str(PurePosixPath(whole, file))
         version = entity["version"]
         if not version:
