@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import os
 import queue
-import random
 import threading
 import weakref
 from collections import Counter
@@ -37,9 +36,8 @@ WEIGHTS |= {"new_session": 2, "use": 2, "drop": 5, "copy": 3, "task": 3, "end_pl
 WEIGHTS |= {"end_thread": 2, "pool": 2, "collect": 1}
 
 
-def steps_of(seed, length=40, forks=False):
+def steps_of(rng, length=40, forks=False):
     """A random history."""
-    rng = random.Random(seed)
     weights = WEIGHTS | ({"fork": 3} if forks else {})
     steps = []
     for kind in rng.choices(list(weights), list(weights.values()), k=length):

@@ -1,9 +1,6 @@
 """Random schedules for `zone_model`, and the shortest part of one that breaks a promise."""
 
-import random
-import re
-
-from shrinking import shortest, told
+import shrinking
 from zone_model import PEOPLE, world
 
 WEIGHTS = {
@@ -106,25 +103,9 @@ def action(rng):
 def broken_promise(steps):
     """Which promise is broken when the steps are taken, in a few words; "" when none is."""
     with world() as made:
-        try:
-            for step in steps:
-                made.step(*step)
-            made.finish()
-        except AssertionError as error:
-            return str(error) or repr(error)
-    return ""
-
-
-def sort_of(broken):
-    """A broken promise without names and numbers."""
-    return re.sub(r"\S*\d\S*|ann|bob", "", broken)[:60]
+        return shrinking.broken_in(made, steps)
 
 
 def search(seeds, length=60):
-    """What is wrong with the first random schedule with which something is; "" when there is none."""
-    for seed in seeds:
-        steps = schedule(random.Random(seed), length)
-        if wrong := broken_promise(steps):
-            steps = shortest(steps, lambda fewer: sort_of(broken_promise(fewer)) == sort_of(wrong))
-            return told(seed, {}, steps, broken_promise(steps))
-    return ""
+    """See `shrinking.search`."""
+    return shrinking.search(seeds, lambda rng: ({}, schedule(rng, length)), broken_promise)

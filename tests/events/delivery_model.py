@@ -7,14 +7,12 @@ its bus) through `Wire`s whose packets move one at a time. A schedule is a list 
 
 from __future__ import annotations
 
-import random
 from collections import deque
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from unittest import mock
 
+import shrinking
 import websocket
-from shrinking import shortest, told
 
 from sessionkit.events import Event, EventHub, EventHubError, wire
 from sessionkit.events.transports import link as links
@@ -352,6 +350,12 @@ class World:
                 return
         raise AssertionError("it does not come to rest")
 
+    def finish(self):
+        """Let everything arrive, and look whether it has."""
+        self.drain()
+        self.check()
+        self.check_that_nothing_is_kept()
+
     def drain(self):
         self.settle()
         for _ in range(2):
@@ -466,23 +470,9 @@ def options(rng):
 def broken_promise(steps, **kind):
     """Which promise is broken when the steps are taken, in a few words; "" when none is."""
     with world(**kind) as made:
-        try:
-            for step in steps:
-                made.step(*step)
-            made.drain()
-            made.check()
-            made.check_that_nothing_is_kept()
-        except AssertionError as error:
-            return str(error) or repr(error)
-    return ""
+        return shrinking.broken_in(made, steps)
 
 
 def search(seeds, length=80):
-    """What is wrong with the first random schedule with which something is; "" when there is none."""
-    for seed in seeds:
-        rng = random.Random(seed)
-        kind, steps = options(rng), schedule(rng, length)
-        if broken_promise(steps, **kind):
-            steps = shortest(steps, partial(broken_promise, **kind))
-            return told(seed, kind, steps, broken_promise(steps, **kind))
-    return ""
+    """See `shrinking.search`."""
+    return shrinking.search(seeds, lambda rng: (options(rng), schedule(rng, length)), broken_promise)

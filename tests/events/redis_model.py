@@ -256,6 +256,11 @@ class World:
                 return
         raise AssertionError("it does not come to rest")
 
+    def finish(self):
+        """Let everything arrive, and look whether it has."""
+        self.drain()
+        self.check()
+
     def drain(self):
         """Put everything right, and let time pass."""
         self.server.faults.clear()

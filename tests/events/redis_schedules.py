@@ -1,11 +1,8 @@
 """Random histories for `redis_model`, and the search for one with which a promise is broken."""
 
-import random
-from functools import partial
-
+import shrinking
 from redis_double import REFUSALS
 from redis_model import CALM, KEYS, QUERIES, world
-from shrinking import shortest, told
 
 WEIGHTS = {
     "publish": 12,
@@ -67,22 +64,9 @@ def options(rng):
 def broken_promise(steps, **kind):
     """Which promise is broken when the steps are taken, in a few words; "" when none is."""
     with world(**kind) as made:
-        try:
-            for step in steps:
-                made.step(*step)
-            made.drain()
-            made.check()
-        except AssertionError as error:
-            return str(error) or repr(error)
-    return ""
+        return shrinking.broken_in(made, steps)
 
 
 def search(seeds, length=60):
-    """What is wrong with the first random schedule with which something is; "" when there is none."""
-    for seed in seeds:
-        rng = random.Random(seed)
-        kind, steps = options(rng), schedule(rng, length)
-        if broken_promise(steps, **kind):
-            steps = shortest(steps, partial(broken_promise, **kind))
-            return told(seed, kind, steps, broken_promise(steps, **kind))
-    return ""
+    """See `shrinking.search`."""
+    return shrinking.search(seeds, lambda rng: (options(rng), schedule(rng, length)), broken_promise)

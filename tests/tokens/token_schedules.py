@@ -1,10 +1,8 @@
 """Random schedules for `token_model`, and the shortest part of one that breaks a promise."""
 
-import random
-import re
 from functools import partial
 
-from shrinking import shortest, told
+import shrinking
 from token_model import KEYS, THREADS, world
 
 WEIGHTS = {
@@ -67,32 +65,10 @@ def options(rng):
 def broken_promise(folder, server, steps, **kind):
     """Which promise is broken when the steps are taken, in a few words; "" when none is."""
     with world(folder, server, **kind) as made:
-        try:
-            for step in steps:
-                made.step(*step)
-            made.finish()
-        except AssertionError as error:
-            return str(error) or repr(error)
-    return ""
-
-
-def sort_of(broken):
-    """A broken promise without names and numbers."""
-    return re.sub(r"\S*\d\S*|ann|bob|cat|eve", "", broken)
-
-
-def breaks_alike(broken, wrong):
-    """Whether steps break a promise of the same sort."""
-    return lambda steps: sort_of(broken(steps)) == sort_of(wrong)
+        return shrinking.broken_in(made, steps)
 
 
 def search(folder, server, seeds, length=80):
-    """What is wrong with the first random schedule with which something is; "" when there is none."""
-    for seed in seeds:
-        rng = random.Random(seed)
-        kind, steps = options(rng), schedule(rng, length)
-        broken = partial(broken_promise, folder, server, **kind)
-        if wrong := broken(steps):
-            steps = shortest(steps, breaks_alike(broken, wrong))
-            return told(seed, kind, steps, broken(steps))
-    return ""
+    """See `shrinking.search`."""
+    broken = partial(broken_promise, folder, server)
+    return shrinking.search(seeds, lambda rng: (options(rng), schedule(rng, length)), broken)

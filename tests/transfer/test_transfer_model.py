@@ -4,12 +4,11 @@
 part of it that does; it belongs into `ONCE_BROKEN` then.
 """
 
-import random
-import re
+from functools import partial
 
 import pytest
+import shrinking
 from scripted_files import ScriptedFiles
-from shrinking import shortest, told
 from transfer_model import NAMES, PEOPLE, world
 
 WEIGHTS = {
@@ -217,33 +216,13 @@ def schedule(rng, length):
 def broken_promise(folder, server, steps):
     """Which promise is broken when the steps are taken, in a few words; "" when none is."""
     with world(folder, server) as made:
-        try:
-            for step in steps:
-                made.step(*step)
-            made.finish()
-        except AssertionError as error:
-            return str(error) or repr(error)
-    return ""
-
-
-def sort_of(broken):
-    """A broken promise without names and numbers."""
-    return re.sub(r"\S*\d\S*|ann|bob|cat|\b[ab]\b", "", broken)
-
-
-def breaks_alike(folder, server, wrong):
-    """Whether steps break a promise of the same sort."""
-    return lambda steps: sort_of(broken_promise(folder, server, steps)) == sort_of(wrong)
+        return shrinking.broken_in(made, steps)
 
 
 def search(folder, server, seeds, length=30):
-    """What is wrong with the first random schedule with which something is; "" when there is none."""
-    for seed in seeds:
-        steps = schedule(random.Random(seed), length)
-        if wrong := broken_promise(folder, server, steps):
-            steps = shortest(steps, breaks_alike(folder, server, wrong))
-            return told(seed, "", steps, broken_promise(folder, server, steps))
-    return ""
+    """See `shrinking.search`."""
+    broken = partial(broken_promise, folder, server)
+    return shrinking.search(seeds, lambda rng: ({}, schedule(rng, length)), broken)
 
 
 @pytest.fixture(scope="module")
