@@ -75,10 +75,10 @@ def do_all(
         Exception: what reading `tasks` raised, after what was under way; what a call raised that is no
             `SessionKitError`.
     """
-    driver = _Driver(session, tasks, at_once, timeout, ahead)
-    thread = threading.Thread(target=driver.run, name="sessionkit-many", daemon=True)
     owner = os.getpid()
     results: deque[Any] = deque()
+    driver = _Driver(session, tasks, at_once, timeout, ahead)
+    thread = threading.Thread(target=driver.run, name="sessionkit-many", daemon=True)
     try:
         thread.start()
         while True:
@@ -168,6 +168,11 @@ class _Driver:
         """Nobody will call any more."""
         self._mouth.close()
         self._ears.close()
+
+    def __del__(self) -> None:
+        # Ctrl-C may come before, or while, anybody saw to it.
+        with contextlib.suppress(AttributeError):  # as early as in the constructor
+            self.close()
 
     # --- the thread ---
 

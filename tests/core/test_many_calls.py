@@ -32,7 +32,7 @@ from sessionkit.errors import (
     SessionClosed,
 )
 from sessionkit.events import EventHub
-from sessionkit.http import Call
+from sessionkit.http import Call, many
 from sessionkit.http.body import Body
 from sessionkit.http.caching import CachePolicy
 from sessionkit.http.job import Task
@@ -734,6 +734,22 @@ def test_a_token_that_is_not_there_is_not_waited_for_by_the_one_that_gathers(wir
         assert time.monotonic() - begun < 4
     assert len(who) == 1
     assert who != ["sessionkit-many"]
+
+
+@pytest.mark.filterwarnings("always::ResourceWarning")
+def test_ctrl_c_before_anything_was_begun_leaves_no_socket(wire, monkeypatch, recwarn):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    with session_with(wire, 1) as session, monkeypatch.context() as patch:
+        came = session.perform_all(gets(["/x"]))
+        patch.setattr(many.threading, "Thread", interrupted)
+        gc.collect()
+        recwarn.clear()
+        with pytest.raises(KeyboardInterrupt):
+            next(came)
+        gc.collect()
+    assert not [each.message for each in recwarn]
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs pthread_kill")
