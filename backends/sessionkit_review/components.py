@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 from sessionkit.errors import ConfigurationError, UnexpectedResponse
 from sessionkit.transfer import Part, digest_of, upload, upload_parts
 from sessionkit_review import symbols
-from sessionkit_review.collection import Collection
 from sessionkit_review.entity import Entity, known
 from sessionkit_review.errors import InvalidArgument, LocationError
 from sessionkit_review.locations.disk import DiskAccessor
-from sessionkit_review.locations.location import Location, Setup
+from sessionkit_review.locations.location import Location, Setup, files_of
 from sessionkit_review.locations.structure import EntityIdStructure, OriginStructure
 from sessionkit_review.remote import RemoteOperations
 from sessionkit_review.storage import setup_of
@@ -130,7 +129,7 @@ class ComponentOperations(RemoteOperations):
     ) -> list[dict[str, float]]:
         """How much of each component each location has, in percent, by the location's id; in one call."""
         places = list(self.query("Location").all() if locations is None else locations)
-        parts = [_files_of(component) for component in components]
+        parts = [[each["id"] for each in files_of(component)] for component in components]
         ids = list(dict.fromkeys(each for some in parts for each in some))
         noted = self.select("ComponentLocation", "component_id", "location_id").where(component_id__in=ids)
         held = {(each["location_id"], each["component_id"]) for each in (noted.all() if ids else ())}
@@ -393,11 +392,3 @@ def _numbers(ranges: str) -> list[int]:
             raise ConfigurationError(f"{part.strip()!r} are no frames", hint='such as "1001-1040, 1042"')
         numbers += range(int(first), int(last) + 1)
     return numbers
-
-
-def _files_of(component: Entity) -> list[str]:
-    """The ids of what has to be somewhere for a component to be there."""
-    members = component["members"] if "members" in component.attributes else None
-    if isinstance(members, Collection) and len(members):
-        return [each for member in members for each in _files_of(member)]
-    return [component["id"]]

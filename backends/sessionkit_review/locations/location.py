@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionkit.errors import ConfigurationError
 from sessionkit.events import Event
+from sessionkit_review.collection import Collection
 from sessionkit_review.entity import Entity
 from sessionkit_review.errors import (
     ComponentInLocation,
@@ -139,7 +140,7 @@ class Location(Entity):
         # Of a sequence some frames may be here, and only the others are missing.
         parts = [each for item in components for each in _with_members(item, recursive=True)]
         there = self._names([each["id"] for each in parts])
-        present = [item for item in components if all(each["id"] in there for each in _files_of(item))]
+        present = [item for item in components if all(each["id"] in there for each in files_of(item))]
         if present:
             raise ComponentInLocation(
                 f"{', '.join(map(str, present))} is in {self['name']} already", details=self._about(present)
@@ -171,7 +172,7 @@ class Location(Entity):
         if len(froms) != len(components):
             raise ConfigurationError(f"{len(components)} components cannot come from {len(froms)} sources")
         for component, source in zip(components, froms, strict=True):
-            if recursive and isinstance(source, (str, os.PathLike)) and len(_files_of(component)) > 1:
+            if recursive and isinstance(source, (str, os.PathLike)) and len(files_of(component)) > 1:
                 raise ConfigurationError(
                     f"{source} is one file, and not the source of all files of {component}",
                     hint="name the location where they are, or add each by its own path",
@@ -419,13 +420,12 @@ def _with_members(component: Entity, *, recursive: bool) -> list[Entity]:
     ]
 
 
-def _files_of(component: Entity) -> list[Entity]:
+def files_of(component: Entity) -> list[Entity]:
     """What has to be somewhere for a component to be there: its members, if it has any, else itself."""
-    return [
-        each
-        for each in _with_members(component, recursive=True)
-        if "members" not in each.attributes or not each["members"]
-    ]
+    members = component["members"] if "members" in component.attributes else None
+    if isinstance(members, Collection) and len(members):
+        return [each for member in members for each in files_of(member)]
+    return [component]
 
 
 @contextlib.contextmanager
