@@ -38,7 +38,7 @@ def replace(
     method = "DELETE" if body is None else "PUT"
     uri = path(kind.resource, zone, fqdn)
     with exclusive(session, kind, zone, fqdn) as deadline:
-        there = _there(session, kind, uri, deadline)
+        there, _ = _there(session, kind, uri, deadline)
         alike = _alike(kind, there, data.get("rdata"))
         if len(alike) != 1:
             raise _unclear(kind, fqdn, method, uri, len(alike))
@@ -86,7 +86,10 @@ def add(session: DynectSession, kind: RecordType, zone: str, fqdn: str, body: di
         except ConnectionFailed as error:
             if not error.sent or session.retry.attempts <= 1:
                 raise
-            there, token = _look(session, kind, call.uri, deadline, error)
+            try:
+                there, token = _there(session, kind, call.uri, deadline)
+            except RequestError as again:
+                raise error from again
             found = _alike(kind, there, body["rdata"])
             if not found:
                 return ask(session, "POST", call.uri, body, timeout=deadline.remaining())
@@ -94,20 +97,6 @@ def add(session: DynectSession, kind: RecordType, zone: str, fqdn: str, body: di
                 raise
     session.carried_out(call, token)
     return found[0]
-
-
-def _look(
-    session: DynectSession, kind: RecordType, uri: str, deadline: Deadline, lost: ConnectionFailed
-) -> tuple[list[dict[str, Any]], Token | None]:
-    """What is there after an answer was lost, and the token it was seen with; or the loss once more."""
-    look = DynectCall("GET", uri, {"detail": "Y"})
-    try:
-        seen = session.perform(look, timeout=deadline.remaining())
-        return rows(seen.result["data"], kind.resource), seen.response.request.token
-    except NotFound:
-        return [], None
-    except RequestError as error:
-        raise lost from error
 
 
 def _was_there(session: DynectSession, kind: RecordType, call: Call, found: dict[str, Any]) -> bool:
@@ -128,11 +117,16 @@ def _alike(kind: RecordType, listed: list[dict[str, Any]], rdata: Any) -> list[d
     return [row for row in listed if _comparable(kind, row.get("rdata")) == wanted]
 
 
-def _there(session: DynectSession, kind: RecordType, uri: str, deadline: Deadline) -> list[dict[str, Any]]:
+def _there(
+    session: DynectSession, kind: RecordType, uri: str, deadline: Deadline
+) -> tuple[list[dict[str, Any]], Token | None]:
+    """The records that are there, and the token they were seen with."""
+    look = DynectCall("GET", uri, {"detail": "Y"})
     try:
-        return rows(ask(session, "GET", uri, {"detail": "Y"}, timeout=deadline.remaining()), kind.resource)
+        seen = session.perform(look, timeout=deadline.remaining())
+        return rows(seen.result["data"], kind.resource), seen.response.request.token
     except NotFound:
-        return []
+        return [], None
 
 
 def _comparable(kind: RecordType, rdata: Any) -> dict[str, str]:
