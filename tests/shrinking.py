@@ -58,6 +58,23 @@ def shortest(steps, still_wrong):
     return steps
 
 
+def search_worlds(seeds, draw, keys, broken):
+    """What is wrong with the first random world in which something is, as `plainest` has it; or "".
+
+    Args:
+        seeds: Of which worlds.
+        draw: Gives the world for a `random.Random`.
+        keys: See `plainest`.
+        broken: What is wrong with a world.
+    """
+    for seed in seeds:
+        world = draw(random.Random(seed))
+        if broken(world):
+            world = plainest(world, keys, broken)
+            return f"seed {seed}, {world}: {broken(world)}"
+    return ""
+
+
 def plainest(world, keys, is_wrong):
     """A world (a dictionary) whose lists under `keys` are the shortest with which something is wrong."""
     for key in keys:

@@ -19,7 +19,9 @@ import weakref
 from collections import Counter
 from contextlib import suppress
 
-from sessionkit import Done, NoCurrentSession, SessionEngine
+from echo import Echoing
+
+from sessionkit import NoCurrentSession, SessionEngine
 
 PATIENCE = 30
 MOST_PLACES = 8
@@ -100,17 +102,8 @@ class Counted:
             self.service.meet("on_close")
 
 
-class Account(Counted, SessionEngine):
+class Account(Counted, Echoing, SessionEngine):
     __metakey__ = "model.account"
-
-    def prepare(self, call):
-        return call
-
-    def send(self, request, deadline):
-        return request
-
-    def process(self, response, call):
-        return Done(response)
 
 
 class Loud(Account):

@@ -12,29 +12,21 @@ from contextlib import contextmanager
 from typing import ClassVar
 
 import pytest
+from echo import Echoing
 
 import sessionkit
-from sessionkit import Done, NoCurrentSession, SessionEngine
+from sessionkit import NoCurrentSession, SessionEngine
 from sessionkit.errors import SessionClosed
 from sessionkit.testing.tools import wait_until
 
 
-class Echo(SessionEngine):
+class Echo(Echoing, SessionEngine):
     __metakey__ = "test.echo"
 
     def __init__(self, user="ann", *, password="pw", options=None):
         self.user = user
         self.closings = 0
         super().__init__()
-
-    def prepare(self, call):
-        return call
-
-    def send(self, request, deadline):
-        return request
-
-    def process(self, response, call):
-        return Done(response)
 
     def on_close(self):
         self.closings += 1

@@ -14,29 +14,21 @@ import weakref
 
 import pytest
 from core_kit import Api
+from echo import Echoing
 
 import sessionkit
-from sessionkit import Again, CredentialLogin, Done, SessionEngine, fork, reaper
+from sessionkit import Again, CredentialLogin, SessionEngine, fork, reaper
 from sessionkit.errors import SessionClosed, SessionKitError
 from sessionkit.http.caching import CachePolicy
 from sessionkit.testing.tools import wait_until
 
 
-class Echo(SessionEngine):
+class Echo(Echoing, SessionEngine):
     __metakey__ = "test.hardening.echo"
 
     def __init__(self, user="ann", *, key=b"", options=None):
         self.user = user
         super().__init__()
-
-    def prepare(self, call):
-        return call
-
-    def send(self, request, deadline):
-        return request
-
-    def process(self, response, call):
-        return Done(response)
 
 
 class LoudEcho(Echo):

@@ -26,6 +26,14 @@ def collect(hub, subscription="topic=x"):
     return got
 
 
+def what_machine_7_gets(make_hub, url):
+    hub, got = make_hub(url, key=None), []
+    hub.subscribe("topic=x", lambda event: got.append(event["data"]), {"machine": 7})
+    hub.connect()
+    hub.run_in_thread()
+    return got
+
+
 def test_events_and_replies_travel_between_hubs(redis_server, connected):
     ann = connected(redis_server.url(), user="ann", key=None)
     bob = connected(redis_server.url(), user="bob", key=None)
@@ -231,11 +239,7 @@ def test_what_has_a_target_is_remembered_by_the_group_though_redis_clock_was_set
     event = '{"topic": "x", "data": 1, "target": "machine=7"}'
     for stream in ("sessionkit:events", "sessionkit:events:direct"):
         client.xadd(stream, {"event": event}, id="9999999999999-0")
-    again = make_hub(url, key=None)
-    got = []
-    again.subscribe("topic=x", lambda event: got.append(event["data"]), {"machine": 7})
-    again.connect()
-    again.run_in_thread()
+    got = what_machine_7_gets(make_hub, url)
     wait_until(lambda: got == [1])
 
 
@@ -336,11 +340,7 @@ def test_what_has_a_target_is_also_remembered_by_the_group(redis_server, make_hu
     ann = connected(redis_server.url(), key=None)
     ann.publish(Event("x", data=1, target="machine=7"))
     ann.flush()
-    again = make_hub(url, key=None)
-    got = []
-    again.subscribe("topic=x", lambda event: got.append(event["data"]), {"machine": 7})
-    again.connect()
-    again.run_in_thread()
+    got = what_machine_7_gets(make_hub, url)
     wait_until(lambda: got == [1])
 
 

@@ -9,31 +9,22 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
 import redengine_work as work
+from echo import Echoing
 
 import sessionkit
 from sessionkit import SessionEngine
 from sessionkit.clock import SYSTEM_CLOCK
 from sessionkit.events import Event as HubEvent
 from sessionkit.events import EventHub, EventHubConnectionError
-from sessionkit.outcome import Done
 from sessionkit.testing.tools import wait_until
 from sessionkit_redengine import FuncTask, dask
 from sessionkit_redengine.arguments import Event
 
 
-class Review(SessionEngine):
+class Review(Echoing, SessionEngine):
     """A session of another backend."""
 
     __metakey__ = "test-review"
-
-    def prepare(self, call):
-        return call
-
-    def send(self, request, deadline):
-        return request
-
-    def process(self, response, call):
-        return Done(response)
 
 
 @pytest.fixture

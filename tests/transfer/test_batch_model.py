@@ -3,7 +3,6 @@
 `test_transfer_model` chooses the order in which single downloads move; here their threads do as they like.
 """
 
-import random
 import signal
 import threading
 from functools import partial
@@ -12,7 +11,7 @@ from unittest import mock
 import pytest
 from files_service import Files
 from scripted_files import ScriptedFiles, Version
-from shrinking import plainest
+from shrinking import search_worlds
 from transfer_model import SCALED_FETCH, SCALED_PART
 
 from sessionkit.errors import SessionKitError
@@ -179,12 +178,7 @@ def broken(session, folder, given):
 
 def search(session, folder, seeds):
     """The first world with which something is wrong, without what is of no matter."""
-    for seed in seeds:
-        given = world(random.Random(seed))
-        if broken(session, folder, given):
-            given = plainest(given, ["plans", "files"], partial(broken, session, folder))
-            return f"seed {seed}, {given}: {broken(session, folder, given)}"
-    return ""
+    return search_worlds(seeds, world, ["plans", "files"], partial(broken, session, folder))
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from unittest import mock
 import pytest
 from files_service import Files
 from scripted_files import ScriptedFiles, md5
-from shrinking import plainest
+from shrinking import search_worlds
 
 from sessionkit.errors import RequestError
 from sessionkit.http import RetryPolicy
@@ -119,12 +119,7 @@ def broken(service, session, path, given):
 
 def search(service, session, path, seeds):
     """The first world with which something is wrong, without what is of no matter."""
-    for seed in seeds:
-        given = world(random.Random(seed))
-        if broken(service, session, path, given):
-            given = plainest(given, ["plans"], partial(broken, service, session, path))
-            return f"seed {seed}, {given}: {broken(service, session, path, given)}"
-    return ""
+    return search_worlds(seeds, world, ["plans"], partial(broken, service, session, path))
 
 
 @pytest.fixture(scope="module")
